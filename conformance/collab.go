@@ -6,6 +6,6 @@ func collabChecks() []Check {
 	return join(
 		channelChecks(), contentChecks(), messageChecks(), mentionChecks(), pagingChecks(),
 		threadChecks(), threadAccessChecks(), listChecks(), etagChecks(), updateChecks(), lifecycleChecks(), policyChecks(), rateChecks(),
-		joinChecks(), participantChecks(), artifactChecks(), lenientChecks(), orgThreadChecks(), inboxChecks(), replayChecks(),
+		joinChecks(), participantChecks(), artifactChecks(), lenientChecks(), orgThreadChecks(), inboxChecks(), replayChecks(), leaseChecks(),
 	)
 }

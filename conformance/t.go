@@ -83,6 +83,23 @@ func (t *T) Concurrently(n int, f func(i int)) {
 	}
 }
 
+// background calls f at the same time as what follows. The check calls wait when f should have
+// returned; if f ended early, so does the check. The check does not end before f has.
+func (t *T) background(f func()) (wait func()) {
+	done := make(chan struct{})
+	returned := false
+	go func() {
+		defer close(done)
+		returned = t.guard(f)
+	}()
+	t.Cleanup(func() { <-done })
+	return func() {
+		if <-done; !returned {
+			panic(stop{})
+		}
+	}
+}
+
 // guard calls f and records a panic as a failure. It reports whether f returned.
 func (t *T) guard(f func()) (returned bool) {
 	defer func() {

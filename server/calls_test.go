@@ -34,6 +34,7 @@ func operations() []*call.Operation {
 		TokenService:     b2bv1connect.UnimplementedTokenServiceHandler{},
 		WebSocketService: b2bv1connect.UnimplementedWebSocketServiceHandler{},
 		WebhookService:   b2bv1connect.UnimplementedWebhookServiceHandler{},
+		LeaseService:     b2bv1connect.UnimplementedLeaseServiceHandler{},
 	}.Operations()
 }
 
@@ -74,15 +75,19 @@ var idFields = map[string][]string{
 	"Login.token":                  {"token"},
 	"GetFile.id":                   {"file"},
 	"GetFileInfo.id":               {"file"},
+	"GetLease.id":                  {"lease"},
+	"RenewLease.id":                {"lease"},
+	"ReleaseLease.id":              {"lease"},
+	"wait_id":                      {"lease"},
 }
 
 // prose matches the text fields that identify nothing.
 var prose = regexp.MustCompile(`^(request_id|name|content|content_type|context|topic|q|search|scope|label|action|target_type|reason|title|language|url|mime_type|` +
 	`owner_name|admin_secret|webhook_url|webhook_secret|metadata|permission_policy|default_thread_permission_policy|protocols|` +
-	`bio|role|function|team|tag|tags|languages|status|status_text|timezone|active_hours|version|runtime|types)$`)
+	`bio|role|function|team|tag|tags|languages|status|status_text|timezone|active_hours|version|runtime|types|prefix|note)$`)
 
 // optional matches the id fields that are omitted unless they are tested.
-var optional = regexp.MustCompile(`^(before|channel_ids?|thread_ids|.*cursor|participants|reply_to|target_id|delivery_id|Login\.token)$`)
+var optional = regexp.MustCompile(`^(before|channel_ids?|thread_ids|.*cursor|participants|reply_to|target_id|delivery_id|wait_id|Login\.token)$`)
 
 // fillers are values for the other required fields.
 var fillers = map[string]any{
@@ -92,15 +97,18 @@ var fillers = map[string]any{
 	"SendDirectMessage.content": "hello", "SendChannelMessage.content": "hello", "SendThreadMessage.content": "hello",
 	"GetInbox.since":          1,
 	"ListCatchupEvents.since": 1, "CountCatchupEvents.since": 1,
-	"RegisterBot.name":        "newcomer",
-	"RedeemInviteCode.name":   "newcomer",
-	"UpdateBotRole.auth_role": "member",
-	"UpdateBotStatus.status":  "active",
-	"UpdateThread.topic":      "topic",
-	"UpdateOrgThread.status":  "blocked",
-	"UpdateOrg.name":          "renamed",
-	"Login.type":              "org_admin",
-	"CreateToken.scopes":      []string{"read"},
+	"RegisterBot.name":         "newcomer",
+	"RedeemInviteCode.name":    "newcomer",
+	"UpdateBotRole.auth_role":  "member",
+	"UpdateBotStatus.status":   "active",
+	"UpdateThread.topic":       "topic",
+	"UpdateOrgThread.status":   "blocked",
+	"UpdateOrg.name":           "renamed",
+	"Login.type":               "org_admin",
+	"CreateToken.scopes":       []string{"read"},
+	"AcquireLease.name":        "shared",
+	"AcquireLease.mode":        "shared",
+	"AcquireLease.ttl_seconds": 1,
 }
 
 func method(op *call.Operation) string { return string(op.Desc.Name()) }

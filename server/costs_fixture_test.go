@@ -212,6 +212,8 @@ var bulk = []string{
 	"org_tickets (id, org_id, id_hash, code_hash, reusable, skip_approval, consumed, expires_at, created_at): " +
 		"{id}, '{org}', 'i' || i, 'c' || i, FALSE, FALSE, {half}, 0, {at} FROM n",
 	"audit_log (id, org_id, action, target_type, target_id, created_at): {id}, '{org}', 'thread.join', 'thread', {t}, {at} FROM n",
+	"leases (id, org_id, name, head, shared, bot_id, fence, ttl, acquired_at, expires_at): " +
+		"{id}, '{org}', 'at/' || (10000000 + i), 'at/' || (10000000 + i), FALSE, '{busy}', i, 1000, {at}, {later} FROM n",
 	"files (id, org_id, name, mime_type, size, created_at): {id}, '{org}', 'f', 'text/plain', 1, {at} FROM n",
 
 	"channels (id, org_id, type, pair, created_at): {c}, '{org}', 'direct', 'pair' || i, {at} FROM n",

@@ -131,6 +131,12 @@ func (fx *costsFixture) questions() []question {
 		{"GetSkill", "", nobody, "/skill.md", answered},
 		{"GetOpenApi", "", nobody, "/api/openapi.json", answered},
 		{"ListDeadLetters", "page", human, "/api/org/webhooks/dead-letters?limit=200", answered},
+		{"GetLease", "", usual, "/api/leases/" + numbered(idOfOther, 60), answered},
+		{"ListLeases", "page", usual, "/api/leases?limit=200", answered},
+		{"ListLeases", "last page", human, "/api/leases?limit=50&cursor=" + numbered(idOfOther, fx.size-50) + "%7Cat/" + fmt.Sprint(10_000_000+fx.size-50), answered},
+		{"ListLeases", "with a prefix, of a bot without", usual, "/api/leases?prefix=at/&bot=usual", passed},
+		{"ListLeases", "what overlaps a path", usual, "/api/leases?name=at/10000050", answered},
+		{"ListLeases", "what overlaps all, of a bot without", usual, "/api/leases?name=**&bot=usual", passed},
 		{"ListDeadLetters", "of a bot without", human, "/api/org/webhooks/dead-letters?bot=usual", answered},
 	}
 }

@@ -309,6 +309,11 @@ func (n *node) newOrg(t testing.TB, mark string) *org {
 	}
 	n.must(t, o.admin, "POST", "/api/send", map[string]any{"to": memberID, "content": mark + " wrote"})
 
+	for _, name := range []string{"/src/**", "/docs"} {
+		l := n.must(t, o.member, "POST", "/api/leases", map[string]any{"name": mark + name, "note": mark, "ttl_seconds": 86400})
+		o.add("lease", l["id"].(string))
+	}
+
 	for range 2 {
 		a := n.send(o.member, "POST", "/api/files/upload", form(nil, "text/plain", mark+" filed"))
 		var f struct{ ID string }

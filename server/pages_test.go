@@ -71,6 +71,7 @@ var shortLists = map[string]string{
 	"ListCatchupEvents.events":       "200 × a topic and ids",
 	"ListJoinRequests.join_requests": "50 × a name and ids",
 	"GetSystemPresence.bots":         "none",
+	"ListLeases.items":               "200 × a name, a note and ids",
 }
 
 // TestPagesEndByBytes reads every list of the schema, over REST and Connect: no body is larger than

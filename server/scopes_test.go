@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/b2b-protocol/b2b/internal/eventlog"
+	"github.com/b2b-protocol/b2b/internal/eventtype"
 	optionsv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/options/v1"
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/sdk/go/b2b/v1/b2bv1connect"
@@ -24,9 +25,9 @@ import (
 var callScopes = map[string]string{
 	"read": `ListArtifacts ListArtifactVersions ListBots GetBot GetBotProfile GetWebhookHealth GetMe ListPeers GetWorkspace
 		GetChannel ListChannelMessages ListBotChannels GetInbox Subscribe ListCatchupEvents CountCatchupEvents
-		GetFile GetFileInfo ListThreads GetThread ListThreadMessages`,
+		GetFile GetFileInfo ListThreads GetThread ListThreadMessages GetLease ListLeases`,
 	"thread": `AddArtifact UpdateArtifact CreateThread UpdateThread JoinThread ListJoinRequests ApproveJoinRequest RejectJoinRequest
-		AddParticipant RemoveParticipant LeaveThread SendThreadMessage`,
+		AddParticipant RemoveParticipant LeaveThread SendThreadMessage AcquireLease RenewLease ReleaseLease`,
 	"message": "SendDirectMessage SendChannelMessage",
 	"upload":  "UploadFile",
 	"profile": "UpdateProfile RenameMe",
@@ -82,12 +83,14 @@ var eventScopes = map[string]struct{ scopes, calls string }{
 	"thread_artifact":       {"read", "ListArtifacts"},
 	"thread_join_request":   {"read thread", "Subscribe ListJoinRequests"},
 	"thread_join_resolved":  {"read thread", "Subscribe JoinThread"},
+	"lease_acquired":        {"read thread", "GetLease AcquireLease"},
+	"lease_released":        {"read thread", "GetLease AcquireLease"},
 }
 
-// receivedBy returns the types that a credential with these scopes receives.
+// receivedBy returns the types that a credential with these scopes receives without naming them.
 func receivedBy(scopes []string) (types []string) {
 	for kind, e := range eventScopes {
-		if slices.ContainsFunc(scopes, func(s string) bool { return s == "full" || slices.Contains(strings.Fields(e.scopes), s) }) {
+		if !eventtype.IsNamed(kind) && slices.ContainsFunc(scopes, func(s string) bool { return s == "full" || slices.Contains(strings.Fields(e.scopes), s) }) {
 			types = append(types, kind)
 		}
 	}

@@ -203,7 +203,7 @@ func (s *Server) wire(ctx context.Context) (err error) {
 	deps := service.Deps{
 		Store: serviceStore(s.store), Files: s.files, Access: s.auth, Tickets: tickets, Throttle: throttle, Keys: s.keys,
 		Events: s.hub, Streams: s.streams, Log: s.log, Now: c.Now, Sockets: gauge{s}, Webhooks: targets,
-		OrgEnded: func() { s.retain.Wake() }, Single: s.node.Single,
+		OrgEnded: func() { s.retain.Wake() }, Node: s.node, Single: s.node.Single,
 		Config: service.Config{
 			AdminSecret: c.AdminSecret, PersistMessages: c.PersistMessages, MaxMessage: c.MaxMessage,
 			ArtifactsPerThread: c.ArtifactsPerThread, ArtifactMBPerThread: c.ArtifactMBPerThread,

@@ -93,6 +93,7 @@ var Places = []Place{
 	{"internal/complexitytest", Rules},
 	{"internal/jsonrepair", Rules},
 	{"internal/jstext", Rules},
+	{"internal/leasename", Rules},
 	{"internal/limits", Rules},
 	{"internal/logtest", Rules},
 	{"internal/nettest", Rules},

@@ -35,6 +35,9 @@ func bounded(schema *object, f *protogen.Field, to wireschema.Direction) *object
 		schema.set("maxLength", b.GetMost())
 	case unit == optionsv1.Unit_UNIT_NUMBER:
 		schema.set("minimum", b.GetLeast())
+		if b.GetMost() > 0 {
+			schema.set("maximum", b.GetMost())
+		}
 	case unit == optionsv1.Unit_UNIT_PAGE && !list:
 		schema.set("default", b.GetUsual())
 	}

@@ -68,6 +68,12 @@ func Delivered(f *protogen.Field) bool {
 	return len(told.GetScopes()) > 0
 }
 
+// IfNamed reports whether clients receive an event, a choice of Event, only if they name its type.
+func IfNamed(f *protogen.Field) bool {
+	told, _ := proto.GetExtension(f.Desc.Options(), optionsv1.E_Told).(*optionsv1.Told)
+	return told.GetIfNamed()
+}
+
 // Textual reports whether a plain string can represent a value of the field.
 func Textual(f *protogen.Field) bool {
 	options := WireOptions(f)

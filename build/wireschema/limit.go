@@ -49,6 +49,8 @@ func boundText(b *optionsv1.Bound, list bool) string {
 		what = " in each list"
 	case unit == optionsv1.Unit_UNIT_LEVELS:
 		what = " levels"
+	case unit == optionsv1.Unit_UNIT_NUMBER && b.GetMost() > 0:
+		return fmt.Sprintf("%d to %d", b.GetLeast(), b.GetMost())
 	case unit == optionsv1.Unit_UNIT_NUMBER:
 		return fmt.Sprintf("%d or more", b.GetLeast())
 	case unit == optionsv1.Unit_UNIT_PAGE && !list:

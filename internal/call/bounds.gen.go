@@ -455,6 +455,64 @@ func checkDeleteTokenRequest(m *v1.DeleteTokenRequest) error {
 	return nil
 }
 
+func checkAcquireLeaseRequest(m *v1.AcquireLeaseRequest) error {
+	if err := limits.CheckBytes("request_id", m.GetRequestId(), limits.MaxRequestID); err != nil {
+		return err
+	}
+	if err := limits.CheckBytes("name", m.GetName(), limits.MaxLeaseName); err != nil {
+		return err
+	}
+	if m.TtlSeconds != nil {
+		if err := limits.CheckLeast("ttl_seconds", int64(m.GetTtlSeconds()), limits.MinLeaseTtl); err != nil {
+			return err
+		}
+		if err := limits.CheckMost("ttl_seconds", int64(m.GetTtlSeconds()), limits.MaxLeaseTtl); err != nil {
+			return err
+		}
+	}
+	if m.WaitSeconds != nil {
+		if err := limits.CheckLeast("wait_seconds", int64(m.GetWaitSeconds()), limits.MinWait); err != nil {
+			return err
+		}
+		if err := limits.CheckMost("wait_seconds", int64(m.GetWaitSeconds()), limits.MaxWait); err != nil {
+			return err
+		}
+	}
+	if err := limits.CheckCharacters("note", m.GetNote(), limits.MaxLeaseNote); err != nil {
+		return err
+	}
+	return nil
+}
+
+func checkRenewLeaseRequest(m *v1.RenewLeaseRequest) error {
+	if err := limits.CheckBytes("request_id", m.GetRequestId(), limits.MaxRequestID); err != nil {
+		return err
+	}
+	if m.TtlSeconds != nil {
+		if err := limits.CheckLeast("ttl_seconds", int64(m.GetTtlSeconds()), limits.MinLeaseTtl); err != nil {
+			return err
+		}
+		if err := limits.CheckMost("ttl_seconds", int64(m.GetTtlSeconds()), limits.MaxLeaseTtl); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkReleaseLeaseRequest(m *v1.ReleaseLeaseRequest) error {
+	if err := limits.CheckBytes("request_id", m.GetRequestId(), limits.MaxRequestID); err != nil {
+		return err
+	}
+	return nil
+}
+
+func checkListLeasesRequest(m *v1.ListLeasesRequest) error {
+	if err := limits.CheckBytes("name", m.GetName(), limits.MaxLeaseName); err != nil {
+		return err
+	}
+	return nil
+}
+
 func checkSubscribeRequest(m *v1.SubscribeRequest) error {
 	if err := limits.CheckItems("types", len(m.GetTypes()), limits.MaxStreamTypes); err != nil {
 		return err

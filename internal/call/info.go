@@ -34,6 +34,9 @@ type Info struct {
 
 	// Prepared is set by service methods that keep their responses encoded; nil: the binding encodes.
 	Prepared *Prepared
+	// Pause is set for operations that wait, by bindings that limit how many calls run at the same
+	// time. A call gives up its place with it before it waits (B2B-LIM-022).
+	Pause func()
 
 	pipeline  *Pipeline     // the pipeline that runs the call
 	admitted  time.Time     // when Admit began; zero: it did not

@@ -23,6 +23,7 @@ type Operation struct {
 	WebSocket  string                  // operation name over WebSocket; empty: none
 	Changes    bool                    // its request has a request_id
 	Reads      bool                    // unary, a GET over REST, and changes nothing
+	Waits      bool                    // its request has wait_seconds
 	SendsFile  bool                    // it streams the bytes of a file to the client
 	NewRequest func() proto.Message
 	Bounds     func(proto.Message) error // checks the limits of the schema; nil: it has none
@@ -76,6 +77,7 @@ func describe(op Operation) *Operation {
 		op.SendsFile = op.SendsFile || op.Stream != nil && sent.Get(i).Kind() == protoreflect.BytesKind
 	}
 	op.Changes = op.Desc.Input().Fields().ByName("request_id") != nil
+	op.Waits = op.Desc.Input().Fields().ByName("wait_seconds") != nil
 	if len(op.HTTP) > 0 {
 		method, _ := Route(op.HTTP[0])
 		op.Reads = method == http.MethodGet && !op.Changes && op.Invoke != nil

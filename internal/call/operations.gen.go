@@ -23,6 +23,7 @@ type Services struct {
 	AuthService      b2bv1connect.AuthServiceHandler
 	WebSocketService b2bv1connect.WebSocketServiceHandler
 	TokenService     b2bv1connect.TokenServiceHandler
+	LeaseService     b2bv1connect.LeaseServiceHandler
 	EventService     EventService
 	FileService      FileService
 	ServerService    b2bv1connect.ServerServiceHandler
@@ -614,6 +615,45 @@ func (s Services) Operations() []*Operation {
 			},
 		}),
 		describe(Operation{
+			Procedure:  b2bv1connect.LeaseServiceAcquireLeaseProcedure,
+			NewRequest: func() proto.Message { return new(v1.AcquireLeaseRequest) },
+			Bounds:     func(m proto.Message) error { return checkAcquireLeaseRequest(m.(*v1.AcquireLeaseRequest)) },
+			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
+				return result(s.LeaseService.AcquireLease(ctx, m.(*v1.AcquireLeaseRequest)))
+			},
+		}),
+		describe(Operation{
+			Procedure:  b2bv1connect.LeaseServiceRenewLeaseProcedure,
+			NewRequest: func() proto.Message { return new(v1.RenewLeaseRequest) },
+			Bounds:     func(m proto.Message) error { return checkRenewLeaseRequest(m.(*v1.RenewLeaseRequest)) },
+			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
+				return result(s.LeaseService.RenewLease(ctx, m.(*v1.RenewLeaseRequest)))
+			},
+		}),
+		describe(Operation{
+			Procedure:  b2bv1connect.LeaseServiceReleaseLeaseProcedure,
+			NewRequest: func() proto.Message { return new(v1.ReleaseLeaseRequest) },
+			Bounds:     func(m proto.Message) error { return checkReleaseLeaseRequest(m.(*v1.ReleaseLeaseRequest)) },
+			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
+				return result(s.LeaseService.ReleaseLease(ctx, m.(*v1.ReleaseLeaseRequest)))
+			},
+		}),
+		describe(Operation{
+			Procedure:  b2bv1connect.LeaseServiceGetLeaseProcedure,
+			NewRequest: func() proto.Message { return new(v1.GetLeaseRequest) },
+			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
+				return result(s.LeaseService.GetLease(ctx, m.(*v1.GetLeaseRequest)))
+			},
+		}),
+		describe(Operation{
+			Procedure:  b2bv1connect.LeaseServiceListLeasesProcedure,
+			NewRequest: func() proto.Message { return new(v1.ListLeasesRequest) },
+			Bounds:     func(m proto.Message) error { return checkListLeasesRequest(m.(*v1.ListLeasesRequest)) },
+			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
+				return result(s.LeaseService.ListLeases(ctx, m.(*v1.ListLeasesRequest)))
+			},
+		}),
+		describe(Operation{
 			Procedure:  b2bv1connect.EventServiceSubscribeProcedure,
 			NewRequest: func() proto.Message { return new(v1.SubscribeRequest) },
 			Bounds:     func(m proto.Message) error { return checkSubscribeRequest(m.(*v1.SubscribeRequest)) },
@@ -746,6 +786,7 @@ func (s Services) Handlers(opts ...connect.HandlerOption) map[string]http.Handle
 	add(handlers)(b2bv1connect.NewAuthServiceHandler(s.AuthService, opts...))
 	add(handlers)(b2bv1connect.NewWebSocketServiceHandler(s.WebSocketService, opts...))
 	add(handlers)(b2bv1connect.NewTokenServiceHandler(s.TokenService, opts...))
+	add(handlers)(b2bv1connect.NewLeaseServiceHandler(s.LeaseService, opts...))
 	add(handlers)(b2bv1connect.NewEventServiceHandler(connectEventService{s.EventService}, opts...))
 	add(handlers)(b2bv1connect.NewFileServiceHandler(connectFileService{s.FileService}, opts...))
 	add(handlers)(b2bv1connect.NewServerServiceHandler(s.ServerService, opts...))

@@ -3,6 +3,7 @@ package eventlog
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/b2b-protocol/b2b/internal/call"
 	"github.com/b2b-protocol/b2b/internal/eventtype"
@@ -119,6 +120,8 @@ func newPresence(e *store.Event) (*Item, error) {
 // select among the events of threads and channels; events of the org pass unless Types
 // excludes them.
 type Filter struct {
+	// Types are types of events; AllTypes stands for all that need not be named, as the empty list
+	// does (B2B-EVT-041).
 	Types    []string
 	Threads  []string
 	Channels []string
@@ -129,17 +132,21 @@ type Filter struct {
 	WatchChannels []string
 }
 
-// filter is a Filter with sets for its lists; nil lets every event pass.
+// AllTypes in a list of types stands for all types that need not be named.
+const AllTypes = "*"
+
+// filter is a Filter with sets for its lists; nil is the empty Filter.
 type filter struct {
-	types  map[string]struct{}
-	scopes map[scope]struct{}
+	types    map[string]struct{}
+	allTypes bool // that need not be named
+	scopes   map[scope]struct{}
 }
 
 func newFilter(f Filter) *filter {
 	if len(f.Types)+len(f.Threads)+len(f.Channels) == 0 {
 		return nil
 	}
-	out := &filter{}
+	out := &filter{allTypes: len(f.Types) == 0 || slices.Contains(f.Types, AllTypes)}
 	if len(f.Types) > 0 {
 		out.types = make(map[string]struct{}, len(f.Types))
 		for _, t := range f.Types {
@@ -160,12 +167,10 @@ func newFilter(f Filter) *filter {
 
 func (f *filter) passes(e *store.Event) bool {
 	if f == nil {
-		return true
+		return !eventtype.IsNamed(e.Type)
 	}
-	if f.types != nil {
-		if _, ok := f.types[e.Type]; !ok {
-			return false
-		}
+	if _, named := f.types[e.Type]; !named && (!f.allTypes || eventtype.IsNamed(e.Type)) {
+		return false
 	}
 	if f.scopes != nil {
 		if s, scoped := scopeOf(e); scoped {

@@ -38,6 +38,10 @@ const (
 	ThreadJoinResolved = "thread_join_resolved"
 	// AccessChanged: Internal: access rights changed. It is never delivered.
 	AccessChanged = "access_changed"
+	// LeaseAcquired: A lease was taken.
+	LeaseAcquired = "lease_acquired"
+	// LeaseReleased: A lease ended.
+	LeaseReleased = "lease_released"
 )
 
 // The types of the rows of a catch-up (B2B-CATCH-002): the choices of CatchupEvent in the schema.
@@ -59,7 +63,7 @@ const (
 // IsDelivered reports whether clients can receive events of a type.
 func IsDelivered(kind string) bool {
 	switch kind {
-	case Message, ChannelCreated, BotOnline, BotOffline, BotRegistered, BotJoinRequest, BotStatusChanged, BotRenamed, ThreadCreated, ThreadUpdated, ThreadStatusChanged, ThreadMessage, ThreadArtifact, ThreadParticipant, ThreadJoinRequest, ThreadJoinResolved:
+	case Message, ChannelCreated, BotOnline, BotOffline, BotRegistered, BotJoinRequest, BotStatusChanged, BotRenamed, ThreadCreated, ThreadUpdated, ThreadStatusChanged, ThreadMessage, ThreadArtifact, ThreadParticipant, ThreadJoinRequest, ThreadJoinResolved, LeaseAcquired, LeaseReleased:
 		return true
 	}
 	return false
@@ -84,7 +88,18 @@ func Delivered() []string {
 		ThreadParticipant,
 		ThreadJoinRequest,
 		ThreadJoinResolved,
+		LeaseAcquired,
+		LeaseReleased,
 	}
+}
+
+// IsNamed reports whether clients receive events of a type only if they name it (B2B-EVT-041).
+func IsNamed(kind string) bool {
+	switch kind {
+	case LeaseAcquired, LeaseReleased:
+		return true
+	}
+	return false
 }
 
 // Posted returns the types of events that webhooks receive (B2B-HOOK-001), in the order of

@@ -88,6 +88,18 @@ const (
 	MaxContext = 262144
 	// MaxFileName: The name of a file; bytes of UTF-8.
 	MaxFileName = 1024
+	// MaxLeaseName: What a lease is on; bytes of UTF-8.
+	MaxLeaseName = 512
+	// MaxLeaseNote: The note of a lease; UTF-16 code units.
+	MaxLeaseNote = 256
+	// MinLeaseTtl: How long a lease lasts, in seconds; the number itself.
+	MinLeaseTtl = 1
+	// MaxLeaseTtl: How long a lease lasts, in seconds; the number itself.
+	MaxLeaseTtl = 86400
+	// MinWait: How long a call waits, in seconds; the number itself.
+	MinWait = 0
+	// MaxWait: How long a call waits, in seconds; the number itself.
+	MaxWait = 60
 	// MaxRevisions: The revisions of a thread that a change accepts; elements.
 	MaxRevisions = 100
 	// MaxStreamTypes: The types of events that a stream names; elements.

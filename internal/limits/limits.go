@@ -82,6 +82,14 @@ func CheckLeast(field string, n, least int64) error {
 	return nil
 }
 
+// CheckMost refuses a number above most.
+func CheckMost(field string, n, most int64) error {
+	if n > most {
+		return violates(field, "must be a whole number of %d or less", most)
+	}
+	return nil
+}
+
 // SharedQuery checks the text filter of a list over the whole org; existing clients match the
 // words "q too long" (B2B-THR-036, B2B-THR-087).
 func SharedQuery(q string) error {

@@ -18,6 +18,16 @@ const (
 	BulkMBPerDay   = 2 * 1024
 )
 
+// Leases that an org, and a bot of it, may have at the same time, and calls that may wait for one
+// (B2B-LEASE-020). LeaseSeconds is how long a lease lasts unless the call says otherwise.
+const (
+	LeasesOfOrg     = 4096
+	LeasesOfBot     = 256
+	LeaseWaitsOfOrg = 256
+	LeaseWaitsOfBot = 32
+	LeaseSeconds    = 60
+)
+
 // ShortMessage is how many bytes content, parts and metadata of a message have together that
 // counts as short.
 const ShortMessage = 8 << 10

@@ -113,6 +113,9 @@ func (s *handler) serve(w http.ResponseWriter, r *http.Request, buf *wire.Buffer
 			return WriteError(w, r, err)
 		}
 		defer answer.End()
+		if info.Operation.Waits {
+			info.Pause = answer.Pause
+		}
 		res, err = s.pipeline.Do(r.Context(), info, req, malformed, func(ctx context.Context) (proto.Message, error) {
 			reading = s.keeper.begin(r, info)
 			if h, body, hit = reading.kept(r); hit {

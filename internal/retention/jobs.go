@@ -188,6 +188,43 @@ func (r *Runner) indexLog(ctx context.Context, s *shift, org string, most int) (
 	return max(steps, 1), err
 }
 
+// anyLeaseEnded reports whether a lease or a wait for one has ended.
+func (r *Runner) anyLeaseEnded(ctx context.Context) (bool, error) {
+	orgs, err := r.leasesEnded(ctx, "", 1)
+	return len(orgs) > 0, err
+}
+
+func (r *Runner) leasesEnded(ctx context.Context, after string, limit int) ([]string, error) {
+	now, err := r.Store.LeaseClock(ctx, r.Now().UnixMilli())
+	if err != nil {
+		return nil, fmt.Errorf("read the clock of leases: %w", err)
+	}
+	return r.Store.LeasesEnded(ctx, now, after, limit)
+}
+
+// endLeases ends what has expired of the leases of all orgs. Changes of leases do so themselves; this
+// is for events about leases that nobody asks for again (B2B-LEASE-009).
+func (r *Runner) endLeases(ctx context.Context, s *shift) error {
+	for after := ""; ; {
+		orgs, err := r.leasesEnded(ctx, after, orgsAtOnce)
+		if err != nil {
+			return fmt.Errorf("list the orgs with leases that expired: %w", err)
+		}
+		for _, org := range orgs {
+			if err := s.next(ctx); err != nil {
+				return err
+			}
+			if err := r.Orgs.SettleLeases(ctx, org); err != nil && !errors.Is(err, store.ErrNoOrg) {
+				return fmt.Errorf("end the leases of org %s: %w", org, err)
+			}
+		}
+		if len(orgs) < orgsAtOnce {
+			return nil
+		}
+		after = orgs[len(orgs)-1]
+	}
+}
+
 func (r *Runner) anyEnded(ctx context.Context) (bool, error) {
 	ended, err := r.Store.EndedOrgs(ctx, 1)
 	return len(ended) > 0, err

@@ -12,6 +12,8 @@ type Store interface {
 	Orgs(ctx context.Context, after *store.PageKey, limit int) ([]store.OrgSummary, error)
 	EndedOrgs(ctx context.Context, limit int) ([]string, error)
 	LogsBehind(ctx context.Context, least int64, after string, limit int) ([]string, error)
+	LeaseClock(ctx context.Context, local int64) (int64, error)
+	LeasesEnded(ctx context.Context, now int64, after string, limit int) ([]string, error)
 	OldRates(ctx context.Context, before int64, afterBot string, limit int) ([]string, error)
 	// Update runs fn as one change of an org ([store.Store]).
 	Update(ctx context.Context, org string, fn func(Tx) error) error

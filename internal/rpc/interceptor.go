@@ -60,6 +60,9 @@ func (i *interceptor) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 			i.pipeline.Refused(ctx, info, err)
 			return nil, toConnect(err)
 		}
+		if info.Operation.Waits {
+			info.Pause = out.Pause
+		}
 		var answer connect.AnyResponse
 		_, err = i.pipeline.Do(ctx, info, msg, malformed(msg), func(ctx context.Context) (proto.Message, error) {
 			res, err := next(ctx, req)

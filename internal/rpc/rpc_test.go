@@ -111,6 +111,7 @@ func services() call.Services {
 		WebSocketService: b2bv1connect.UnimplementedWebSocketServiceHandler{},
 		ServerService:    b2bv1connect.UnimplementedServerServiceHandler{},
 		WebhookService:   b2bv1connect.UnimplementedWebhookServiceHandler{},
+		LeaseService:     b2bv1connect.UnimplementedLeaseServiceHandler{},
 	}
 }
 

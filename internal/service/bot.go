@@ -39,8 +39,7 @@ type botView interface {
 
 // botTx is what its changes need.
 type botTx interface {
-	eventTx
-	auditTx
+	leaseTx
 	nameReader
 	Bot(ctx context.Context, org, id string) (*store.Bot, error)
 	UpdateBotProfile(ctx context.Context, b *store.Bot, fields ...store.BotField) error

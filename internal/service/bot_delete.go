@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/b2b-protocol/b2b/internal/call"
+	"github.com/b2b-protocol/b2b/internal/limits"
 	"github.com/b2b-protocol/b2b/internal/store"
 	"github.com/b2b-protocol/b2b/internal/thread"
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
@@ -40,6 +41,10 @@ func (s *botService) DeleteMe(ctx context.Context, req *b2bv1.DeleteMeRequest) (
 // the bot is offline, and to its threads that it left (B2B-THR-086, B2B-EVT-004).
 func (s *botService) deleteBot(ctx context.Context, tx botTx, id, by string, how detail) error {
 	caller := call.CallerOf(ctx)
+	leases, err := tx.LeasesOf(ctx, id, limits.LeasesOfBot+limits.LeaseWaitsOfBot)
+	if err != nil {
+		return fmt.Errorf("list the leases of a bot: %w", err)
+	}
 	gone, err := tx.DeleteBot(ctx, caller.OrgID, id, by, s.nowMS())
 	if err != nil {
 		return notFound(err, "Bot")
@@ -53,6 +58,9 @@ func (s *botService) deleteBot(ctx context.Context, tx botTx, id, by string, how
 		if err := s.emitLeftByDeletion(ctx, tx, bot, &gone.Threads[i]); err != nil {
 			return fmt.Errorf("emit the events of thread %s: %w", gone.Threads[i].Thread.ID, err)
 		}
+	}
+	if err := s.releaseOfDeleted(ctx, tx, bot, leases); err != nil {
+		return fmt.Errorf("release the leases of a bot: %w", err)
 	}
 	err = s.emit(ctx, tx, toOrg(), &b2bv1.Event{Event: &b2bv1.Event_BotOffline{
 		BotOffline: &b2bv1.BotOfflineEvent{Bot: &b2bv1.BotBrief{Id: bot.ID, Name: bot.Name}},

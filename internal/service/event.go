@@ -6,7 +6,6 @@ import (
 
 	"github.com/b2b-protocol/b2b/internal/call"
 	"github.com/b2b-protocol/b2b/internal/eventlog"
-	"github.com/b2b-protocol/b2b/internal/eventtype"
 	"github.com/b2b-protocol/b2b/internal/subscription"
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
@@ -84,10 +83,5 @@ func (push pusher) Heartbeat(cursor string) error { return push(call.Pushed{Curs
 
 func eventFilter(req *b2bv1.SubscribeRequest) (eventlog.Filter, error) {
 	f := eventlog.Filter{Types: req.Types, Threads: req.ThreadIds, Channels: req.ChannelIds}
-	for _, t := range f.Types {
-		if !eventtype.IsDelivered(t) {
-			return f, call.Invalid("types: %.64q is not a type of event", t)
-		}
-	}
-	return f, nil
+	return f, subscription.CheckTypes(req.Types)
 }

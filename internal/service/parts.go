@@ -20,6 +20,7 @@ type Store interface {
 	channelReads
 	eventReads
 	fileReads
+	leaseReads
 	orgReads
 	orgThreadReads
 	platformReads
@@ -58,6 +59,7 @@ type Tx interface {
 	botTx
 	channelTx
 	fileTx
+	leaseTx
 	orgTx
 	orgThreadTx
 	platformTx

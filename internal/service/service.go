@@ -22,6 +22,7 @@ import (
 	"github.com/b2b-protocol/b2b/internal/call"
 	"github.com/b2b-protocol/b2b/internal/files"
 	"github.com/b2b-protocol/b2b/internal/limits"
+	"github.com/b2b-protocol/b2b/internal/node"
 	"github.com/b2b-protocol/b2b/internal/seal"
 	"github.com/b2b-protocol/b2b/internal/store"
 	"github.com/b2b-protocol/b2b/internal/subscription"
@@ -91,6 +92,7 @@ type Deps struct {
 	Webhooks webhookurl.Policy // the allowed addresses of webhooks; a nil Resolver is the system's
 	Sockets  Connections       // nil: this node accepts no WebSocket connections
 	OrgEnded func()            // called after an org was deleted; may be nil
+	Node     *node.Node        // calls that wait count while its lease is live
 	Config   Config
 	Single   bool // no other process changes the database
 
@@ -108,6 +110,7 @@ func New(d Deps) call.Services {
 		ChannelService:   &channelService{c, d.Store},
 		EventService:     newEventService(c, d.Store),
 		FileService:      &fileService{c, d.Store, newGate()},
+		LeaseService:     &leaseService{c, d.Store, newLeaseDesks(c)},
 		OrgService:       &orgService{c, d.Store},
 		OrgThreadService: &orgThreadService{c, d.Store},
 		PlatformService:  &platformService{c, d.Store},
@@ -147,6 +150,9 @@ func newCore(d Deps) *core {
 		if *quota <= 0 {
 			*quota = byDefault
 		}
+	}
+	if d.Node == nil {
+		d.Node = node.New(node.Config{Log: d.Log, Now: d.Now}) // without a lease: no wait counts
 	}
 	if d.Keys == nil {
 		d.Keys = seal.New(seal.NewKey())

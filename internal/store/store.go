@@ -124,6 +124,7 @@ type Reader interface {
 	RetentionReader
 	SecretReader
 	LoginFailureReader
+	LeaseReader
 }
 
 // Tx is one change: it has all reads, which see its own writes, and all writes. Only the
@@ -161,4 +162,5 @@ type Tx interface {
 	RetentionWriter
 	SecretWriter
 	LoginFailureWriter
+	LeaseWriter
 }

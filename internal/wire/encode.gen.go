@@ -386,6 +386,30 @@ func Append(b []byte, m proto.Message) ([]byte, error) {
 		return AppendCreateTicketResponse(b, m), nil
 	case *v1.ErrorDetail:
 		return AppendErrorDetail(b, m), nil
+	case *v1.LeaseHolder:
+		return AppendLeaseHolder(b, m), nil
+	case *v1.Lease:
+		return AppendLease(b, m), nil
+	case *v1.AcquireLeaseRequest:
+		return AppendAcquireLeaseRequest(b, m), nil
+	case *v1.AcquireLeaseResponse:
+		return AppendAcquireLeaseResponse(b, m), nil
+	case *v1.RenewLeaseRequest:
+		return AppendRenewLeaseRequest(b, m), nil
+	case *v1.RenewLeaseResponse:
+		return AppendRenewLeaseResponse(b, m), nil
+	case *v1.ReleaseLeaseRequest:
+		return AppendReleaseLeaseRequest(b, m), nil
+	case *v1.ReleaseLeaseResponse:
+		return AppendReleaseLeaseResponse(b, m), nil
+	case *v1.GetLeaseRequest:
+		return AppendGetLeaseRequest(b, m), nil
+	case *v1.GetLeaseResponse:
+		return AppendGetLeaseResponse(b, m), nil
+	case *v1.ListLeasesRequest:
+		return AppendListLeasesRequest(b, m), nil
+	case *v1.ListLeasesResponse:
+		return AppendListLeasesResponse(b, m), nil
 	case *v1.SubscribeRequest:
 		return AppendSubscribeRequest(b, m), nil
 	case *v1.SubscribeResponse:
@@ -452,6 +476,10 @@ func Append(b []byte, m proto.Message) ([]byte, error) {
 		return AppendThreadJoinResolvedEvent(b, m), nil
 	case *v1.AccessChangedEvent:
 		return AppendAccessChangedEvent(b, m), nil
+	case *v1.LeaseAcquiredEvent:
+		return AppendLeaseAcquiredEvent(b, m), nil
+	case *v1.LeaseReleasedEvent:
+		return AppendLeaseReleasedEvent(b, m), nil
 	case *v1.File:
 		return AppendFile(b, m), nil
 	case *v1.UploadFileRequest:
@@ -660,6 +688,18 @@ func AppendField(b []byte, m proto.Message, field string) ([]byte, error) {
 		if field == "tokens" {
 			return appendArray(b, m.GetTokens(), AppendToken), nil
 		}
+	case *v1.AcquireLeaseResponse:
+		if field == "lease" {
+			return AppendLease(b, m.GetLease()), nil
+		}
+	case *v1.RenewLeaseResponse:
+		if field == "lease" {
+			return AppendLease(b, m.GetLease()), nil
+		}
+	case *v1.GetLeaseResponse:
+		if field == "lease" {
+			return AppendLease(b, m.GetLease()), nil
+		}
 	case *v1.UploadFileResponse:
 		if field == "file" {
 			return AppendFile(b, m.GetFile()), nil
@@ -706,10 +746,14 @@ func EnumText(v protoreflect.Enum) string {
 		return textTokenScope(v)
 	case v1.ErrorCode:
 		return textErrorCode(v)
+	case v1.LeaseMode:
+		return textLeaseMode(v)
 	case v1.ArtifactAction:
 		return textArtifactAction(v)
 	case v1.ParticipantAction:
 		return textParticipantAction(v)
+	case v1.LeaseEnd:
+		return textLeaseEnd(v)
 	case v1.HealthStatus:
 		return textHealthStatus(v)
 	case v1.DatabaseStatus:

@@ -122,6 +122,10 @@ func textErrorCode(v v1.ErrorCode) string {
 		return "TOO_MANY_STREAMS"
 	case v1.ErrorCode_ERROR_CODE_QUOTA_EXCEEDED:
 		return "QUOTA_EXCEEDED"
+	case v1.ErrorCode_ERROR_CODE_LEASE_HELD:
+		return "LEASE_HELD"
+	case v1.ErrorCode_ERROR_CODE_LEASE_LOST:
+		return "LEASE_LOST"
 	case v1.ErrorCode_ERROR_CODE_THREAD_FULL:
 		return "THREAD_FULL"
 	}

@@ -36,6 +36,22 @@ func appendParticipantAction(b []byte, v v1.ParticipantAction) []byte {
 	return appendText(b, textParticipantAction(v))
 }
 
+func textLeaseEnd(v v1.LeaseEnd) string {
+	switch v {
+	case v1.LeaseEnd_LEASE_END_RELEASED:
+		return "released"
+	case v1.LeaseEnd_LEASE_END_EXPIRED:
+		return "expired"
+	case v1.LeaseEnd_LEASE_END_REVOKED:
+		return "revoked"
+	case v1.LeaseEnd_LEASE_END_HOLDER_DELETED:
+		return "holder_deleted"
+	}
+	return ""
+}
+
+func appendLeaseEnd(b []byte, v v1.LeaseEnd) []byte { return appendText(b, textLeaseEnd(v)) }
+
 // AppendSubscribeRequest appends m as wire JSON, null for nil.
 func AppendSubscribeRequest(b []byte, m *v1.SubscribeRequest) []byte {
 	if m == nil {
@@ -397,6 +413,12 @@ func membersEvent(b []byte, m *v1.Event) []byte {
 	case *v1.Event_AccessChanged:
 		b = append(b, `"type":"access_changed",`...)
 		b = membersAccessChangedEvent(b, v.AccessChanged)
+	case *v1.Event_LeaseAcquired:
+		b = append(b, `"type":"lease_acquired",`...)
+		b = membersLeaseAcquiredEvent(b, v.LeaseAcquired)
+	case *v1.Event_LeaseReleased:
+		b = append(b, `"type":"lease_released",`...)
+		b = membersLeaseReleasedEvent(b, v.LeaseReleased)
 	}
 	return b
 }
@@ -819,5 +841,48 @@ func membersAccessChangedEvent(b []byte, m *v1.AccessChangedEvent) []byte {
 	b = append(b, `,"ended":`...)
 	b = appendOptional(b, m.Ended, strconv.AppendBool)
 	b = append(b, ',')
+	return b
+}
+
+// AppendLeaseAcquiredEvent appends m as wire JSON, null for nil.
+func AppendLeaseAcquiredEvent(b []byte, m *v1.LeaseAcquiredEvent) []byte {
+	if m == nil {
+		return append(b, "null"...)
+	}
+	return closeObject(membersLeaseAcquiredEvent(append(b, '{'), m))
+}
+
+func membersLeaseAcquiredEvent(b []byte, m *v1.LeaseAcquiredEvent) []byte {
+	if m == nil {
+		return b
+	}
+	b = append(b, `"lease":`...)
+	b = AppendLease(b, m.Lease)
+	b = append(b, ',')
+	return b
+}
+
+// AppendLeaseReleasedEvent appends m as wire JSON, null for nil.
+func AppendLeaseReleasedEvent(b []byte, m *v1.LeaseReleasedEvent) []byte {
+	if m == nil {
+		return append(b, "null"...)
+	}
+	return closeObject(membersLeaseReleasedEvent(append(b, '{'), m))
+}
+
+func membersLeaseReleasedEvent(b []byte, m *v1.LeaseReleasedEvent) []byte {
+	if m == nil {
+		return b
+	}
+	b = append(b, `"lease":`...)
+	b = AppendLease(b, m.Lease)
+	b = append(b, `,"reason":`...)
+	b = appendLeaseEnd(b, m.Reason)
+	b = append(b, ',')
+	if m.By != nil {
+		b = append(b, `"by":`...)
+		b = appendOptional(b, m.By, AppendString)
+		b = append(b, ',')
+	}
 	return b
 }

@@ -87,7 +87,8 @@ func (s *Server) open(r *http.Request, text string) (*client, error) {
 	c.active.Store(true)
 	c.pace.epoch = now
 	c.ctx, c.cancel = context.WithCancel(s.payer(caller.OrgID))
-	if err := s.subscribe(ctx, c, caller, r.URL.Query().Get("cursor")); err != nil {
+	query := r.URL.Query()
+	if err := s.subscribe(ctx, c, caller, query.Get("cursor"), query.Get("types")); err != nil {
 		c.cancel()
 		return nil, err
 	}
@@ -95,13 +96,17 @@ func (s *Server) open(r *http.Request, text string) (*client, error) {
 }
 
 // subscribe starts to read the log for a client, from the cursor or from its end, and marks its bot
-// online.
-func (s *Server) subscribe(ctx context.Context, c *client, caller *call.Caller, cursor string) error {
+// online. types are the types of events that it names, separated by commas.
+func (s *Server) subscribe(ctx context.Context, c *client, caller *call.Caller, cursor, types string) error {
 	from, err := subscription.ParseCursor(cursor)
 	if err != nil {
 		return subscription.Of(err)
 	}
-	if c.sub, err = s.driver.Open(ctx, caller, c, from, eventlog.Filter{}); err != nil {
+	filter := eventlog.Filter{}
+	if filter.Types, err = subscription.ParseTypes(types); err != nil {
+		return subscription.Of(err)
+	}
+	if c.sub, err = s.driver.Open(ctx, caller, c, from, filter); err != nil {
 		return err
 	}
 	if c.present() {

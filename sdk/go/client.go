@@ -39,6 +39,7 @@ type Client struct {
 	Channels   b2bv1connect.ChannelServiceClient
 	Events     b2bv1connect.EventServiceClient
 	Files      b2bv1connect.FileServiceClient // see UploadFile, DownloadFile
+	Leases     b2bv1connect.LeaseServiceClient
 	Org        b2bv1connect.OrgServiceClient
 	OrgThreads b2bv1connect.OrgThreadServiceClient
 	Platform   b2bv1connect.PlatformServiceClient
@@ -89,7 +90,8 @@ func WithToken(token string) Option {
 func WithRetries(most int) Option { return func(o *options) { o.retries = max(most, 0) } }
 
 // WithTimeout sets how long one attempt of a call may take; the default is 30 seconds, and 0 means
-// any time. The context of a call bounds all its attempts. Streams have no timeout.
+// any time. A call that asks the server to wait may take that much longer (B2B-SDK-041). The context
+// of a call bounds all its attempts. Streams have no timeout.
 func WithTimeout(d time.Duration) Option { return func(o *options) { o.timeout = d } }
 
 // WithHTTPClient sets the HTTP client; the default is http.DefaultClient. A client with a cookie
@@ -123,6 +125,7 @@ func New(baseURL string, opts ...Option) *Client {
 		Channels:   b2bv1connect.NewChannelServiceClient(o.http, url, with...),
 		Events:     b2bv1connect.NewEventServiceClient(o.http, url, with...),
 		Files:      b2bv1connect.NewFileServiceClient(o.http, url, with...),
+		Leases:     b2bv1connect.NewLeaseServiceClient(o.http, url, with...),
 		Org:        b2bv1connect.NewOrgServiceClient(o.http, url, with...),
 		OrgThreads: b2bv1connect.NewOrgThreadServiceClient(o.http, url, with...),
 		Platform:   b2bv1connect.NewPlatformServiceClient(o.http, url, with...),

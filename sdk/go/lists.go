@@ -41,6 +41,11 @@ func (c *Client) EachCatchupEvent(ctx context.Context, req *b2bv1.ListCatchupEve
 	return each(ctx, c.Events.ListCatchupEvents, req, (*b2bv1.ListCatchupEventsResponse).GetEvents)
 }
 
+// EachLease returns all entries of ListLeases.
+func (c *Client) EachLease(ctx context.Context, req *b2bv1.ListLeasesRequest) iter.Seq2[*b2bv1.Lease, error] {
+	return each(ctx, c.Leases.ListLeases, req, (*b2bv1.ListLeasesResponse).GetItems)
+}
+
 // EachDeadLetter returns all entries of ListDeadLetters.
 func (c *Client) EachDeadLetter(ctx context.Context, req *b2bv1.ListDeadLettersRequest) iter.Seq2[*b2bv1.DeadLetter, error] {
 	return each(ctx, c.Webhooks.ListDeadLetters, req, (*b2bv1.ListDeadLettersResponse).GetItems)

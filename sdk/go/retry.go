@@ -71,8 +71,12 @@ func (r retry) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 
 func (r retry) attempt(ctx context.Context, req connect.AnyRequest, next connect.UnaryFunc) (connect.AnyResponse, received, error) {
 	if r.timeout > 0 {
+		timeout := r.timeout
+		if m, waits := req.Any().(interface{ GetWaitSeconds() int32 }); waits {
+			timeout += time.Duration(m.GetWaitSeconds()) * time.Second
+		}
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, r.timeout)
+		ctx, cancel = context.WithTimeout(ctx, timeout)
 		defer cancel()
 	}
 	note := &note{}

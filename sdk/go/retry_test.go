@@ -327,6 +327,24 @@ func TestAttemptTimeout(t *testing.T) {
 	})
 }
 
+// TestWaitingCalls: a call that asks the server to wait has that much more time (B2B-SDK-041).
+func TestWaitingCalls(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := b2b.New("http://b2b.test", b2b.WithTimeout(time.Second), b2b.WithRetries(0), b2b.WithHTTPClient(exchange(func(r *http.Request) (*http.Response, error) {
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		})))
+		for _, seconds := range []int32{0, 40} {
+			start := time.Now()
+			_, err := c.Leases.AcquireLease(t.Context(), &b2bv1.AcquireLeaseRequest{Name: new("x"), WaitSeconds: &seconds})
+			if got, want := time.Since(start), time.Duration(1+seconds)*time.Second; err == nil || got != want {
+				t.Errorf("a wait of %d s ended after %v, want %v: %v", seconds, got, want, err)
+			}
+		}
+	})
+}
+
 // TestConfig: a client that cannot work sends nothing (B2B-SDK-006).
 func TestConfig(t *testing.T) {
 	t.Parallel()

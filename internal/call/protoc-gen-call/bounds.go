@@ -229,6 +229,9 @@ func (b *bounds) field(f *protogen.Field) {
 	case unit == optionsv1.Unit_UNIT_NUMBER && f.Desc.HasOptionalKeyword():
 		b.g.P("if m.", f.GoName, " != nil {")
 		b.check(limitsPath.Ident("CheckLeast"), field, "int64(", value, "), ", limitsPath.Ident("Min"+name), ")")
+		if bound.GetMost() > 0 {
+			b.check(limitsPath.Ident("CheckMost"), field, "int64(", value, "), ", most, ")")
+		}
 		b.g.P("}")
 	default:
 		if b.err == nil {

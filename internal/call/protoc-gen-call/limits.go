@@ -43,6 +43,9 @@ func writeLimits(g *protogen.GeneratedFile, e *protogen.Enum) error {
 		switch b.GetUnit() {
 		case optionsv1.Unit_UNIT_NUMBER:
 			constant(g, v, "Min"+name, unit, b.GetLeast())
+			if b.GetMost() > 0 {
+				constant(g, v, "Max"+name, unit, b.GetMost())
+			}
 		case optionsv1.Unit_UNIT_PAGE:
 			constant(g, v, "Usual"+name, unit+", unless asked for another", b.GetUsual())
 			constant(g, v, "Max"+name, unit, b.GetMost())

@@ -165,7 +165,7 @@ func (p packedID) Scan(v any) error {
 		*p.dest = &id
 		return nil
 	}
-	return text{p.dest}.Scan(v)
+	return text(p).Scan(v)
 }
 
 // unpackedID returns the text of a packed id in SQLite.

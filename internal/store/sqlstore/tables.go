@@ -51,6 +51,8 @@ const (
 	onLogIndex
 	onLogHeads
 	onLogRuns
+	onLeases
+	onLeaseWaits
 
 	onThreads = onThreadRows | onActivity
 
@@ -59,7 +61,7 @@ const (
 	withThreads  = onThreads | onThreadParticipants | onThreadJoinRequests | onThreadMessages | onArtifacts | onArtifactSums
 	withBots     = onBots | onBotTokens | onChannelMembers | onThreads | onThreadParticipants | onThreadJoinRequests |
 		onMembershipHistory | onArtifacts | onFiles | onPresence |
-		onWebhookStatus | onWebhookCursors | onWebhookLeases | onWebhookDeliveries
+		onWebhookStatus | onWebhookCursors | onWebhookLeases | onWebhookDeliveries | onLeases | onLeaseWaits
 	withOrgs = onOrgs | onOrgSettings | onOrgLogs | onOrgTickets | onTombstones | onUploadDays | onArtifactTotals | onArtifactDays |
 		withChannels | withThreads | withBots
 
@@ -78,7 +80,7 @@ var tableNames = []string{
 	"thread_join_requests", "thread_messages", "artifacts", "audit_log", "rate_slots", "idempotency",
 	"ws_tickets", "presence", "imports", "files", "installation", "(activity of threads)", "upkeep_jobs",
 	"webhook_cursors", "webhook_leases", "webhook_deliveries", "login_failures", "nodes", "upload_days",
-	"artifact_sums", "artifact_totals", "artifact_days", "log_streams", "log_index", "log_heads", "log_runs",
+	"artifact_sums", "artifact_totals", "artifact_days", "log_streams", "log_index", "log_heads", "log_runs", "leases", "lease_waits",
 }
 
 // name returns the name of the one table of a set.

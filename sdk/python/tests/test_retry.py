@@ -123,6 +123,12 @@ class RetryTest(unittest.TestCase):
         world.run(lambda c: c.get_me(timeout=7))
         self.assertEqual([request.timeout for request in world.requests], [7, 6.75])
 
+    def test_a_call_that_asks_the_server_to_wait_has_that_much_more_time(self) -> None:
+        """B2B-SDK-041"""
+        self.check(lambda c: c.acquire_lease(name="x", wait_seconds=20), limited(40), good(), attempts=2, chance=0)
+        self.check(lambda c: c.acquire_lease(name="x"), limited(40), good(), attempts=1, chance=0)
+        self.check(lambda c: c.acquire_lease(name="x", wait_seconds=20, timeout=30), limited(40), good(), attempts=1, chance=0)
+
     def test_changes_have_one_request_id_in_all_attempts(self) -> None:
         """B2B-SDK-001"""
         world = World(httpx.ReadError("cut"), down(), good())

@@ -82,7 +82,8 @@ function idOf(fields: Fields): string | undefined {
 function request(method: string, path: string, headers: Headers = {}, fields?: Fields): Draft {
   const kept = Object.entries(headers).filter((pair): pair is [string, string] => pair[1] !== undefined);
   const requestId = idOf(fields);
-  return { method, path, headers: Object.fromEntries(kept), ...(requestId && { requestId }) };
+  const { wait_seconds } = (fields ?? {}) as { wait_seconds?: number };
+  return { method, path, headers: Object.fromEntries(kept), ...(requestId && { requestId }), ...(wait_seconds && { wait: wait_seconds * 1000 }) };
 }
 
 /**
@@ -141,7 +142,8 @@ async function send<T>(
   read: (response: Response, ended: () => void) => T | Promise<T>,
   accepted: number[] = [],
 ): Promise<T> {
-  const { timeout = transport.timeout ?? 30_000, signal, headers, onResponse } = options;
+  const usual = transport.timeout ?? 30_000;
+  const { timeout = usual && usual + (request.wait ?? 0), signal, headers, onResponse } = options;
   if (!(timeout >= 0)) {
     throw new TypeError(`the timeout cannot be ${timeout}: give milliseconds, or 0 for no limit`);
   }

@@ -12,6 +12,8 @@ export interface TransportRequest {
   stream?: boolean;
   /** The request_id of a change. The server makes the change once for all requests with it. */
   requestId?: string;
+  /** Milliseconds that the server may wait before it responds. They are added to the default timeout. */
+  wait?: number;
   /** Ends the request, and the reading of its response. */
   signal: AbortSignal;
 }

@@ -88,6 +88,15 @@ test("B2B-SDK-005: a pause that is longer than the timeout is not waited for", a
   assert.equal(waiting.requests.length, 1);
 });
 
+test("B2B-SDK-041: a call that asks the server to wait has that much more time", async () => {
+  const busy = refuse(503, { retry_after: 32 });
+  const { rest, pauses } = scripted([busy, works]);
+  await rest.acquireLease({ name: "x", wait_seconds: 20 });
+  assert.equal(pauses.length, 1);
+  await assert.rejects(scripted([busy]).rest.acquireLease({ name: "x" }), Unavailable);
+  await assert.rejects(scripted([busy]).rest.acquireLease({ name: "x", wait_seconds: 20 }, { timeout: 30_000 }), Unavailable);
+});
+
 test("an error of onResponse is returned, and a body that is cut off is read again", async () => {
   const { rest, requests } = scripted([works]);
   await assert.rejects(rest.getMe({}, { onResponse: () => assert.fail("enough") }), { message: "enough" });

@@ -144,6 +144,11 @@ const (
 	// A quota is used up: of the artifacts of the thread or org, or of what the org stores
 	// per day.
 	ErrorCode_ERROR_CODE_QUOTA_EXCEEDED ErrorCode = 60
+	// Another lease overlaps the name, or another caller waits for it; extras lease_id, name,
+	// holder_id, holder_name, expires_at, waiting_ahead, wait_id.
+	ErrorCode_ERROR_CODE_LEASE_HELD ErrorCode = 61
+	// The lease has ended.
+	ErrorCode_ERROR_CODE_LEASE_LOST ErrorCode = 62
 	// The thread has the maximum number of participants.
 	ErrorCode_ERROR_CODE_THREAD_FULL ErrorCode = 56
 )
@@ -208,6 +213,8 @@ var (
 		54: "ERROR_CODE_RANGE_NOT_SATISFIABLE",
 		55: "ERROR_CODE_TOO_MANY_STREAMS",
 		60: "ERROR_CODE_QUOTA_EXCEEDED",
+		61: "ERROR_CODE_LEASE_HELD",
+		62: "ERROR_CODE_LEASE_LOST",
 		56: "ERROR_CODE_THREAD_FULL",
 	}
 	ErrorCode_value = map[string]int32{
@@ -268,6 +275,8 @@ var (
 		"ERROR_CODE_RANGE_NOT_SATISFIABLE":   54,
 		"ERROR_CODE_TOO_MANY_STREAMS":        55,
 		"ERROR_CODE_QUOTA_EXCEEDED":          60,
+		"ERROR_CODE_LEASE_HELD":              61,
+		"ERROR_CODE_LEASE_LOST":              62,
 		"ERROR_CODE_THREAD_FULL":             56,
 	}
 )
@@ -397,7 +406,7 @@ const file_b2b_v1_error_proto_rawDesc = "" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\a\n" +
 	"\x05_hintB\x0e\n" +
-	"\f_retry_after*\xf7\x19\n" +
+	"\f_retry_after*\xdf\x1a\n" +
 	"\tErrorCode\x12\x1a\n" +
 	"\x16ERROR_CODE_UNSPECIFIED\x10\x00\x126\n" +
 	"\x18ERROR_CODE_AUTH_REQUIRED\x10\x01\x1a\x18\xfa\xb6\x18\x14\b\x91\x03\x12\x0funauthenticated\x126\n" +
@@ -456,7 +465,9 @@ const file_b2b_v1_error_proto_rawDesc = "" +
 	"\x15ERROR_CODE_READ_ERROR\x105\x1a\x13\xfa\xb6\x18\x0f\b\xf4\x03\x12\binternal\x18\x01\x12;\n" +
 	" ERROR_CODE_RANGE_NOT_SATISFIABLE\x106\x1a\x15\xfa\xb6\x18\x11\b\xa0\x03\x12\fout_of_range\x12>\n" +
 	"\x1bERROR_CODE_TOO_MANY_STREAMS\x107\x1a\x1d\xfa\xb6\x18\x19\b\xad\x03\x12\x12resource_exhausted\x18\x01\x12:\n" +
-	"\x19ERROR_CODE_QUOTA_EXCEEDED\x10<\x1a\x1b\xfa\xb6\x18\x17\b\x99\x03\x12\x12resource_exhausted\x127\n" +
+	"\x19ERROR_CODE_QUOTA_EXCEEDED\x10<\x1a\x1b\xfa\xb6\x18\x17\b\x99\x03\x12\x12resource_exhausted\x12-\n" +
+	"\x15ERROR_CODE_LEASE_HELD\x10=\x1a\x12\xfa\xb6\x18\x0e\b\x99\x03\x12\aaborted\x18\x01\x127\n" +
+	"\x15ERROR_CODE_LEASE_LOST\x10>\x1a\x1c\xfa\xb6\x18\x18\b\x99\x03\x12\x13failed_precondition\x127\n" +
 	"\x16ERROR_CODE_THREAD_FULL\x108\x1a\x1b\xfa\xb6\x18\x17\b\x99\x03\x12\x12resource_exhaustedB1Z/github.com/b2b-protocol/b2b/sdk/go/b2b/v1;b2bv1b\x06proto3"
 
 var (

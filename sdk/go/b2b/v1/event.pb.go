@@ -134,13 +134,75 @@ func (ParticipantAction) EnumDescriptor() ([]byte, []int) {
 	return file_b2b_v1_event_proto_rawDescGZIP(), []int{1}
 }
 
+// Why a lease ended.
+type LeaseEnd int32
+
+const (
+	// Never sent.
+	LeaseEnd_LEASE_END_UNSPECIFIED LeaseEnd = 0
+	// Its holder released it.
+	LeaseEnd_LEASE_END_RELEASED LeaseEnd = 1
+	// It was not renewed.
+	LeaseEnd_LEASE_END_EXPIRED LeaseEnd = 2
+	// An admin ended it.
+	LeaseEnd_LEASE_END_REVOKED LeaseEnd = 3
+	// Its holder was deleted.
+	LeaseEnd_LEASE_END_HOLDER_DELETED LeaseEnd = 4
+)
+
+// Enum value maps for LeaseEnd.
+var (
+	LeaseEnd_name = map[int32]string{
+		0: "LEASE_END_UNSPECIFIED",
+		1: "LEASE_END_RELEASED",
+		2: "LEASE_END_EXPIRED",
+		3: "LEASE_END_REVOKED",
+		4: "LEASE_END_HOLDER_DELETED",
+	}
+	LeaseEnd_value = map[string]int32{
+		"LEASE_END_UNSPECIFIED":    0,
+		"LEASE_END_RELEASED":       1,
+		"LEASE_END_EXPIRED":        2,
+		"LEASE_END_REVOKED":        3,
+		"LEASE_END_HOLDER_DELETED": 4,
+	}
+)
+
+func (x LeaseEnd) Enum() *LeaseEnd {
+	p := new(LeaseEnd)
+	*p = x
+	return p
+}
+
+func (x LeaseEnd) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (LeaseEnd) Descriptor() protoreflect.EnumDescriptor {
+	return file_b2b_v1_event_proto_enumTypes[2].Descriptor()
+}
+
+func (LeaseEnd) Type() protoreflect.EnumType {
+	return &file_b2b_v1_event_proto_enumTypes[2]
+}
+
+func (x LeaseEnd) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use LeaseEnd.Descriptor instead.
+func (LeaseEnd) EnumDescriptor() ([]byte, []int) {
+	return file_b2b_v1_event_proto_rawDescGZIP(), []int{2}
+}
+
 // Asks for a stream of events.
 type SubscribeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The position after which to start; absent: now. Over REST also the header
 	// Last-Event-ID, which takes precedence.
 	Cursor *string `protobuf:"bytes,1,opt,name=cursor,proto3,oneof" json:"cursor,omitempty"`
-	// Only these types, e.g. "thread_message"; empty: all. Over REST a comma-separated list.
+	// Only these types, e.g. "thread_message", where "*" stands for all that need not be named;
+	// empty: "*". Over REST a comma-separated list.
 	Types []string `protobuf:"bytes,2,rep,name=types,proto3" json:"types,omitempty"`
 	// Only events of these threads, and events of no thread or channel; empty: all.
 	// An org admin receives only the messages of the threads and channels that it
@@ -1078,6 +1140,8 @@ type Event struct {
 	//	*Event_ThreadJoinRequest
 	//	*Event_ThreadJoinResolved
 	//	*Event_AccessChanged
+	//	*Event_LeaseAcquired
+	//	*Event_LeaseReleased
 	Event         isEvent_Event `protobuf_oneof:"event"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1273,6 +1337,24 @@ func (x *Event) GetAccessChanged() *AccessChangedEvent {
 	return nil
 }
 
+func (x *Event) GetLeaseAcquired() *LeaseAcquiredEvent {
+	if x != nil {
+		if x, ok := x.Event.(*Event_LeaseAcquired); ok {
+			return x.LeaseAcquired
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetLeaseReleased() *LeaseReleasedEvent {
+	if x != nil {
+		if x, ok := x.Event.(*Event_LeaseReleased); ok {
+			return x.LeaseReleased
+		}
+	}
+	return nil
+}
+
 type isEvent_Event interface {
 	isEvent_Event()
 }
@@ -1362,6 +1444,16 @@ type Event_AccessChanged struct {
 	AccessChanged *AccessChangedEvent `protobuf:"bytes,17,opt,name=access_changed,json=accessChanged,proto3,oneof"`
 }
 
+type Event_LeaseAcquired struct {
+	// A lease was taken.
+	LeaseAcquired *LeaseAcquiredEvent `protobuf:"bytes,18,opt,name=lease_acquired,json=leaseAcquired,proto3,oneof"`
+}
+
+type Event_LeaseReleased struct {
+	// A lease ended.
+	LeaseReleased *LeaseReleasedEvent `protobuf:"bytes,19,opt,name=lease_released,json=leaseReleased,proto3,oneof"`
+}
+
 func (*Event_Message) isEvent_Event() {}
 
 func (*Event_ChannelCreated) isEvent_Event() {}
@@ -1395,6 +1487,10 @@ func (*Event_ThreadJoinRequest) isEvent_Event() {}
 func (*Event_ThreadJoinResolved) isEvent_Event() {}
 
 func (*Event_AccessChanged) isEvent_Event() {}
+
+func (*Event_LeaseAcquired) isEvent_Event() {}
+
+func (*Event_LeaseReleased) isEvent_Event() {}
 
 // A bot in brief.
 type BotBrief struct {
@@ -2624,11 +2720,121 @@ func (x *AccessChangedEvent) GetEnded() bool {
 	return false
 }
 
+// A lease was taken. Delivered to the org, to whom names the type.
+type LeaseAcquiredEvent struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The lease.
+	Lease         *Lease `protobuf:"bytes,1,opt,name=lease,proto3" json:"lease,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LeaseAcquiredEvent) Reset() {
+	*x = LeaseAcquiredEvent{}
+	mi := &file_b2b_v1_event_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LeaseAcquiredEvent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LeaseAcquiredEvent) ProtoMessage() {}
+
+func (x *LeaseAcquiredEvent) ProtoReflect() protoreflect.Message {
+	mi := &file_b2b_v1_event_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LeaseAcquiredEvent.ProtoReflect.Descriptor instead.
+func (*LeaseAcquiredEvent) Descriptor() ([]byte, []int) {
+	return file_b2b_v1_event_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *LeaseAcquiredEvent) GetLease() *Lease {
+	if x != nil {
+		return x.Lease
+	}
+	return nil
+}
+
+// A lease ended. Delivered to the org, to whom names the type.
+type LeaseReleasedEvent struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The lease.
+	Lease *Lease `protobuf:"bytes,1,opt,name=lease,proto3" json:"lease,omitempty"`
+	// Why.
+	Reason LeaseEnd `protobuf:"varint,2,opt,name=reason,proto3,enum=b2b.v1.LeaseEnd" json:"reason,omitempty"`
+	// Who did it: a bot's id, or "org:" and the org's id; absent if it expired.
+	By            *string `protobuf:"bytes,3,opt,name=by,proto3,oneof" json:"by,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LeaseReleasedEvent) Reset() {
+	*x = LeaseReleasedEvent{}
+	mi := &file_b2b_v1_event_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LeaseReleasedEvent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LeaseReleasedEvent) ProtoMessage() {}
+
+func (x *LeaseReleasedEvent) ProtoReflect() protoreflect.Message {
+	mi := &file_b2b_v1_event_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LeaseReleasedEvent.ProtoReflect.Descriptor instead.
+func (*LeaseReleasedEvent) Descriptor() ([]byte, []int) {
+	return file_b2b_v1_event_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *LeaseReleasedEvent) GetLease() *Lease {
+	if x != nil {
+		return x.Lease
+	}
+	return nil
+}
+
+func (x *LeaseReleasedEvent) GetReason() LeaseEnd {
+	if x != nil {
+		return x.Reason
+	}
+	return LeaseEnd_LEASE_END_UNSPECIFIED
+}
+
+func (x *LeaseReleasedEvent) GetBy() string {
+	if x != nil && x.By != nil {
+		return *x.By
+	}
+	return ""
+}
+
 var File_b2b_v1_event_proto protoreflect.FileDescriptor
 
 const file_b2b_v1_event_proto_rawDesc = "" +
 	"\n" +
-	"\x12b2b/v1/event.proto\x12\x06b2b.v1\x1a\x1bb2b/options/v1/limits.proto\x1a\x1cb2b/options/v1/options.proto\x1a\x15b2b/v1/artifact.proto\x1a\x10b2b/v1/bot.proto\x1a\x14b2b/v1/channel.proto\x1a\x14b2b/v1/message.proto\x1a\x13b2b/v1/thread.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbd\x01\n" +
+	"\x12b2b/v1/event.proto\x12\x06b2b.v1\x1a\x1bb2b/options/v1/limits.proto\x1a\x1cb2b/options/v1/options.proto\x1a\x15b2b/v1/artifact.proto\x1a\x10b2b/v1/bot.proto\x1a\x14b2b/v1/channel.proto\x1a\x12b2b/v1/lease.proto\x1a\x14b2b/v1/message.proto\x1a\x13b2b/v1/thread.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbd\x01\n" +
 	"\x10SubscribeRequest\x120\n" +
 	"\x06cursor\x18\x01 \x01(\tB\x13ڵ\x18\x0fJ\rLast-Event-IDH\x00R\x06cursor\x88\x01\x01\x12\x1c\n" +
 	"\x05types\x18\x02 \x03(\tB\x06\xe2\xb5\x18\x02\bPR\x05types\x12%\n" +
@@ -2699,7 +2905,7 @@ const file_b2b_v1_event_proto_rawDesc = "" +
 	"\x15thread_status_changes\x18\x02 \x01(\x05R\x13threadStatusChanges\x12+\n" +
 	"\x11thread_activities\x18\x03 \x01(\x05R\x10threadActivities\x12)\n" +
 	"\x10channel_messages\x18\x04 \x01(\x05R\x0fchannelMessages\x12\x14\n" +
-	"\x05total\x18\x05 \x01(\x05R\x05total\"\x8d\v\n" +
+	"\x05total\x18\x05 \x01(\x05R\x05total\"\xaf\f\n" +
 	"\x05Event\x12?\n" +
 	"\amessage\x18\x01 \x01(\v2\x14.b2b.v1.MessageEventB\rڵ\x18\x02X\x01\xea\xb5\x18\x03\n" +
 	"\x01\x01H\x00R\amessage\x12O\n" +
@@ -2737,7 +2943,13 @@ const file_b2b_v1_event_proto_rawDesc = "" +
 	"\x02\x01\x03H\x00R\x11threadJoinRequest\x12]\n" +
 	"\x14thread_join_resolved\x18\x10 \x01(\v2\x1f.b2b.v1.ThreadJoinResolvedEventB\b\xea\xb5\x18\x04\n" +
 	"\x02\x01\x03H\x00R\x12threadJoinResolved\x12C\n" +
-	"\x0eaccess_changed\x18\x11 \x01(\v2\x1a.b2b.v1.AccessChangedEventH\x00R\raccessChangedB\a\n" +
+	"\x0eaccess_changed\x18\x11 \x01(\v2\x1a.b2b.v1.AccessChangedEventH\x00R\raccessChanged\x12O\n" +
+	"\x0elease_acquired\x18\x12 \x01(\v2\x1a.b2b.v1.LeaseAcquiredEventB\n" +
+	"\xea\xb5\x18\x06\n" +
+	"\x02\x01\x03\x10\x01H\x00R\rleaseAcquired\x12O\n" +
+	"\x0elease_released\x18\x13 \x01(\v2\x1a.b2b.v1.LeaseReleasedEventB\n" +
+	"\xea\xb5\x18\x06\n" +
+	"\x02\x01\x03\x10\x01H\x00R\rleaseReleasedB\a\n" +
 	"\x05event\".\n" +
 	"\bBotBrief\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
@@ -2825,7 +3037,14 @@ const file_b2b_v1_event_proto_rawDesc = "" +
 	"\x05ended\x18\x03 \x01(\bH\x02R\x05ended\x88\x01\x01B\t\n" +
 	"\a_bot_idB\x0f\n" +
 	"\r_close_reasonB\b\n" +
-	"\x06_ended*i\n" +
+	"\x06_ended\"9\n" +
+	"\x12LeaseAcquiredEvent\x12#\n" +
+	"\x05lease\x18\x01 \x01(\v2\r.b2b.v1.LeaseR\x05lease\"\x87\x01\n" +
+	"\x12LeaseReleasedEvent\x12#\n" +
+	"\x05lease\x18\x01 \x01(\v2\r.b2b.v1.LeaseR\x05lease\x12(\n" +
+	"\x06reason\x18\x02 \x01(\x0e2\x10.b2b.v1.LeaseEndR\x06reason\x12\x1b\n" +
+	"\x02by\x18\x03 \x01(\tB\x06ڵ\x18\x02\b\x01H\x00R\x02by\x88\x01\x01B\x05\n" +
+	"\x03_by*i\n" +
 	"\x0eArtifactAction\x12\x1f\n" +
 	"\x1bARTIFACT_ACTION_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15ARTIFACT_ACTION_ADDED\x10\x01\x12\x1b\n" +
@@ -2833,7 +3052,13 @@ const file_b2b_v1_event_proto_rawDesc = "" +
 	"\x11ParticipantAction\x12\"\n" +
 	"\x1ePARTICIPANT_ACTION_UNSPECIFIED\x10\x00\x12\x1d\n" +
 	"\x19PARTICIPANT_ACTION_JOINED\x10\x01\x12\x1b\n" +
-	"\x17PARTICIPANT_ACTION_LEFT\x10\x022\xf3\x02\n" +
+	"\x17PARTICIPANT_ACTION_LEFT\x10\x02*\x89\x01\n" +
+	"\bLeaseEnd\x12\x19\n" +
+	"\x15LEASE_END_UNSPECIFIED\x10\x00\x12\x16\n" +
+	"\x12LEASE_END_RELEASED\x10\x01\x12\x15\n" +
+	"\x11LEASE_END_EXPIRED\x10\x02\x12\x15\n" +
+	"\x11LEASE_END_REVOKED\x10\x03\x12\x1c\n" +
+	"\x18LEASE_END_HOLDER_DELETED\x10\x042\xf3\x02\n" +
 	"\fEventService\x12a\n" +
 	"\tSubscribe\x12\x18.b2b.v1.SubscribeRequest\x1a\x19.b2b.v1.SubscribeResponse\"\x1d\x8a\xb5\x18\x06\n" +
 	"\x02\x02\x04\x10\x01\x82\xd3\xe4\x93\x02\r\x12\v/api/events0\x01\x12z\n" +
@@ -2854,115 +3079,124 @@ func file_b2b_v1_event_proto_rawDescGZIP() []byte {
 	return file_b2b_v1_event_proto_rawDescData
 }
 
-var file_b2b_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_b2b_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
+var file_b2b_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_b2b_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
 var file_b2b_v1_event_proto_goTypes = []any{
 	(ArtifactAction)(0),                // 0: b2b.v1.ArtifactAction
 	(ParticipantAction)(0),             // 1: b2b.v1.ParticipantAction
-	(*SubscribeRequest)(nil),           // 2: b2b.v1.SubscribeRequest
-	(*SubscribeResponse)(nil),          // 3: b2b.v1.SubscribeResponse
-	(*ListCatchupEventsRequest)(nil),   // 4: b2b.v1.ListCatchupEventsRequest
-	(*ListCatchupEventsResponse)(nil),  // 5: b2b.v1.ListCatchupEventsResponse
-	(*CatchupEvent)(nil),               // 6: b2b.v1.CatchupEvent
-	(*ThreadInvitedCatchup)(nil),       // 7: b2b.v1.ThreadInvitedCatchup
-	(*ThreadMessagesCatchup)(nil),      // 8: b2b.v1.ThreadMessagesCatchup
-	(*ThreadArtifactsCatchup)(nil),     // 9: b2b.v1.ThreadArtifactsCatchup
-	(*ChannelMessagesCatchup)(nil),     // 10: b2b.v1.ChannelMessagesCatchup
-	(*ThreadRemovedCatchup)(nil),       // 11: b2b.v1.ThreadRemovedCatchup
-	(*CountCatchupEventsRequest)(nil),  // 12: b2b.v1.CountCatchupEventsRequest
-	(*CountCatchupEventsResponse)(nil), // 13: b2b.v1.CountCatchupEventsResponse
-	(*Event)(nil),                      // 14: b2b.v1.Event
-	(*BotBrief)(nil),                   // 15: b2b.v1.BotBrief
-	(*RegisteredBot)(nil),              // 16: b2b.v1.RegisteredBot
-	(*MessageEvent)(nil),               // 17: b2b.v1.MessageEvent
-	(*ChannelCreatedEvent)(nil),        // 18: b2b.v1.ChannelCreatedEvent
-	(*BotOnlineEvent)(nil),             // 19: b2b.v1.BotOnlineEvent
-	(*BotOfflineEvent)(nil),            // 20: b2b.v1.BotOfflineEvent
-	(*BotRegisteredEvent)(nil),         // 21: b2b.v1.BotRegisteredEvent
-	(*BotJoinRequestEvent)(nil),        // 22: b2b.v1.BotJoinRequestEvent
-	(*BotStatusChangedEvent)(nil),      // 23: b2b.v1.BotStatusChangedEvent
-	(*BotRenamedEvent)(nil),            // 24: b2b.v1.BotRenamedEvent
-	(*ThreadCreatedEvent)(nil),         // 25: b2b.v1.ThreadCreatedEvent
-	(*ThreadUpdatedEvent)(nil),         // 26: b2b.v1.ThreadUpdatedEvent
-	(*ThreadStatusChangedEvent)(nil),   // 27: b2b.v1.ThreadStatusChangedEvent
-	(*ThreadMessageEvent)(nil),         // 28: b2b.v1.ThreadMessageEvent
-	(*ThreadArtifactEvent)(nil),        // 29: b2b.v1.ThreadArtifactEvent
-	(*ThreadParticipantEvent)(nil),     // 30: b2b.v1.ThreadParticipantEvent
-	(*LabelValue)(nil),                 // 31: b2b.v1.LabelValue
-	(*ThreadJoinRequestEvent)(nil),     // 32: b2b.v1.ThreadJoinRequestEvent
-	(*ThreadJoinResolvedEvent)(nil),    // 33: b2b.v1.ThreadJoinResolvedEvent
-	(*AccessChangedEvent)(nil),         // 34: b2b.v1.AccessChangedEvent
-	(*timestamppb.Timestamp)(nil),      // 35: google.protobuf.Timestamp
-	(JoinStatus)(0),                    // 36: b2b.v1.JoinStatus
-	(*ChannelMessage)(nil),             // 37: b2b.v1.ChannelMessage
-	(*Channel)(nil),                    // 38: b2b.v1.Channel
-	(*Thread)(nil),                     // 39: b2b.v1.Thread
-	(ThreadStatus)(0),                  // 40: b2b.v1.ThreadStatus
-	(*ThreadMessage)(nil),              // 41: b2b.v1.ThreadMessage
-	(*Artifact)(nil),                   // 42: b2b.v1.Artifact
-	(JoinRequestStatus)(0),             // 43: b2b.v1.JoinRequestStatus
+	(LeaseEnd)(0),                      // 2: b2b.v1.LeaseEnd
+	(*SubscribeRequest)(nil),           // 3: b2b.v1.SubscribeRequest
+	(*SubscribeResponse)(nil),          // 4: b2b.v1.SubscribeResponse
+	(*ListCatchupEventsRequest)(nil),   // 5: b2b.v1.ListCatchupEventsRequest
+	(*ListCatchupEventsResponse)(nil),  // 6: b2b.v1.ListCatchupEventsResponse
+	(*CatchupEvent)(nil),               // 7: b2b.v1.CatchupEvent
+	(*ThreadInvitedCatchup)(nil),       // 8: b2b.v1.ThreadInvitedCatchup
+	(*ThreadMessagesCatchup)(nil),      // 9: b2b.v1.ThreadMessagesCatchup
+	(*ThreadArtifactsCatchup)(nil),     // 10: b2b.v1.ThreadArtifactsCatchup
+	(*ChannelMessagesCatchup)(nil),     // 11: b2b.v1.ChannelMessagesCatchup
+	(*ThreadRemovedCatchup)(nil),       // 12: b2b.v1.ThreadRemovedCatchup
+	(*CountCatchupEventsRequest)(nil),  // 13: b2b.v1.CountCatchupEventsRequest
+	(*CountCatchupEventsResponse)(nil), // 14: b2b.v1.CountCatchupEventsResponse
+	(*Event)(nil),                      // 15: b2b.v1.Event
+	(*BotBrief)(nil),                   // 16: b2b.v1.BotBrief
+	(*RegisteredBot)(nil),              // 17: b2b.v1.RegisteredBot
+	(*MessageEvent)(nil),               // 18: b2b.v1.MessageEvent
+	(*ChannelCreatedEvent)(nil),        // 19: b2b.v1.ChannelCreatedEvent
+	(*BotOnlineEvent)(nil),             // 20: b2b.v1.BotOnlineEvent
+	(*BotOfflineEvent)(nil),            // 21: b2b.v1.BotOfflineEvent
+	(*BotRegisteredEvent)(nil),         // 22: b2b.v1.BotRegisteredEvent
+	(*BotJoinRequestEvent)(nil),        // 23: b2b.v1.BotJoinRequestEvent
+	(*BotStatusChangedEvent)(nil),      // 24: b2b.v1.BotStatusChangedEvent
+	(*BotRenamedEvent)(nil),            // 25: b2b.v1.BotRenamedEvent
+	(*ThreadCreatedEvent)(nil),         // 26: b2b.v1.ThreadCreatedEvent
+	(*ThreadUpdatedEvent)(nil),         // 27: b2b.v1.ThreadUpdatedEvent
+	(*ThreadStatusChangedEvent)(nil),   // 28: b2b.v1.ThreadStatusChangedEvent
+	(*ThreadMessageEvent)(nil),         // 29: b2b.v1.ThreadMessageEvent
+	(*ThreadArtifactEvent)(nil),        // 30: b2b.v1.ThreadArtifactEvent
+	(*ThreadParticipantEvent)(nil),     // 31: b2b.v1.ThreadParticipantEvent
+	(*LabelValue)(nil),                 // 32: b2b.v1.LabelValue
+	(*ThreadJoinRequestEvent)(nil),     // 33: b2b.v1.ThreadJoinRequestEvent
+	(*ThreadJoinResolvedEvent)(nil),    // 34: b2b.v1.ThreadJoinResolvedEvent
+	(*AccessChangedEvent)(nil),         // 35: b2b.v1.AccessChangedEvent
+	(*LeaseAcquiredEvent)(nil),         // 36: b2b.v1.LeaseAcquiredEvent
+	(*LeaseReleasedEvent)(nil),         // 37: b2b.v1.LeaseReleasedEvent
+	(*timestamppb.Timestamp)(nil),      // 38: google.protobuf.Timestamp
+	(JoinStatus)(0),                    // 39: b2b.v1.JoinStatus
+	(*ChannelMessage)(nil),             // 40: b2b.v1.ChannelMessage
+	(*Channel)(nil),                    // 41: b2b.v1.Channel
+	(*Thread)(nil),                     // 42: b2b.v1.Thread
+	(ThreadStatus)(0),                  // 43: b2b.v1.ThreadStatus
+	(*ThreadMessage)(nil),              // 44: b2b.v1.ThreadMessage
+	(*Artifact)(nil),                   // 45: b2b.v1.Artifact
+	(JoinRequestStatus)(0),             // 46: b2b.v1.JoinRequestStatus
+	(*Lease)(nil),                      // 47: b2b.v1.Lease
 }
 var file_b2b_v1_event_proto_depIdxs = []int32{
-	14, // 0: b2b.v1.SubscribeResponse.event:type_name -> b2b.v1.Event
-	35, // 1: b2b.v1.ListCatchupEventsRequest.since:type_name -> google.protobuf.Timestamp
-	6,  // 2: b2b.v1.ListCatchupEventsResponse.events:type_name -> b2b.v1.CatchupEvent
-	35, // 3: b2b.v1.CatchupEvent.occurred_at:type_name -> google.protobuf.Timestamp
-	7,  // 4: b2b.v1.CatchupEvent.thread_invited:type_name -> b2b.v1.ThreadInvitedCatchup
-	27, // 5: b2b.v1.CatchupEvent.thread_status_changed:type_name -> b2b.v1.ThreadStatusChangedEvent
-	8,  // 6: b2b.v1.CatchupEvent.thread_message_summary:type_name -> b2b.v1.ThreadMessagesCatchup
-	9,  // 7: b2b.v1.CatchupEvent.thread_artifact_added:type_name -> b2b.v1.ThreadArtifactsCatchup
-	10, // 8: b2b.v1.CatchupEvent.channel_message_summary:type_name -> b2b.v1.ChannelMessagesCatchup
-	11, // 9: b2b.v1.CatchupEvent.thread_participant_removed:type_name -> b2b.v1.ThreadRemovedCatchup
-	35, // 10: b2b.v1.ThreadMessagesCatchup.last_at:type_name -> google.protobuf.Timestamp
-	35, // 11: b2b.v1.ChannelMessagesCatchup.last_at:type_name -> google.protobuf.Timestamp
-	35, // 12: b2b.v1.CountCatchupEventsRequest.since:type_name -> google.protobuf.Timestamp
-	17, // 13: b2b.v1.Event.message:type_name -> b2b.v1.MessageEvent
-	18, // 14: b2b.v1.Event.channel_created:type_name -> b2b.v1.ChannelCreatedEvent
-	19, // 15: b2b.v1.Event.bot_online:type_name -> b2b.v1.BotOnlineEvent
-	20, // 16: b2b.v1.Event.bot_offline:type_name -> b2b.v1.BotOfflineEvent
-	21, // 17: b2b.v1.Event.bot_registered:type_name -> b2b.v1.BotRegisteredEvent
-	22, // 18: b2b.v1.Event.bot_join_request:type_name -> b2b.v1.BotJoinRequestEvent
-	23, // 19: b2b.v1.Event.bot_status_changed:type_name -> b2b.v1.BotStatusChangedEvent
-	24, // 20: b2b.v1.Event.bot_renamed:type_name -> b2b.v1.BotRenamedEvent
-	25, // 21: b2b.v1.Event.thread_created:type_name -> b2b.v1.ThreadCreatedEvent
-	26, // 22: b2b.v1.Event.thread_updated:type_name -> b2b.v1.ThreadUpdatedEvent
-	27, // 23: b2b.v1.Event.thread_status_changed:type_name -> b2b.v1.ThreadStatusChangedEvent
-	28, // 24: b2b.v1.Event.thread_message:type_name -> b2b.v1.ThreadMessageEvent
-	29, // 25: b2b.v1.Event.thread_artifact:type_name -> b2b.v1.ThreadArtifactEvent
-	30, // 26: b2b.v1.Event.thread_participant:type_name -> b2b.v1.ThreadParticipantEvent
-	32, // 27: b2b.v1.Event.thread_join_request:type_name -> b2b.v1.ThreadJoinRequestEvent
-	33, // 28: b2b.v1.Event.thread_join_resolved:type_name -> b2b.v1.ThreadJoinResolvedEvent
-	34, // 29: b2b.v1.Event.access_changed:type_name -> b2b.v1.AccessChangedEvent
-	36, // 30: b2b.v1.RegisteredBot.join_status:type_name -> b2b.v1.JoinStatus
-	37, // 31: b2b.v1.MessageEvent.message:type_name -> b2b.v1.ChannelMessage
-	38, // 32: b2b.v1.ChannelCreatedEvent.channel:type_name -> b2b.v1.Channel
-	15, // 33: b2b.v1.BotOnlineEvent.bot:type_name -> b2b.v1.BotBrief
-	15, // 34: b2b.v1.BotOfflineEvent.bot:type_name -> b2b.v1.BotBrief
-	16, // 35: b2b.v1.BotRegisteredEvent.bot:type_name -> b2b.v1.RegisteredBot
-	15, // 36: b2b.v1.BotJoinRequestEvent.bot:type_name -> b2b.v1.BotBrief
-	36, // 37: b2b.v1.BotStatusChangedEvent.join_status:type_name -> b2b.v1.JoinStatus
-	36, // 38: b2b.v1.BotStatusChangedEvent.previous_status:type_name -> b2b.v1.JoinStatus
-	39, // 39: b2b.v1.ThreadCreatedEvent.thread:type_name -> b2b.v1.Thread
-	39, // 40: b2b.v1.ThreadUpdatedEvent.thread:type_name -> b2b.v1.Thread
-	40, // 41: b2b.v1.ThreadStatusChangedEvent.from:type_name -> b2b.v1.ThreadStatus
-	40, // 42: b2b.v1.ThreadStatusChangedEvent.to:type_name -> b2b.v1.ThreadStatus
-	41, // 43: b2b.v1.ThreadMessageEvent.message:type_name -> b2b.v1.ThreadMessage
-	42, // 44: b2b.v1.ThreadArtifactEvent.artifact:type_name -> b2b.v1.Artifact
-	0,  // 45: b2b.v1.ThreadArtifactEvent.action:type_name -> b2b.v1.ArtifactAction
-	1,  // 46: b2b.v1.ThreadParticipantEvent.action:type_name -> b2b.v1.ParticipantAction
-	31, // 47: b2b.v1.ThreadParticipantEvent.label:type_name -> b2b.v1.LabelValue
-	43, // 48: b2b.v1.ThreadJoinResolvedEvent.status:type_name -> b2b.v1.JoinRequestStatus
-	2,  // 49: b2b.v1.EventService.Subscribe:input_type -> b2b.v1.SubscribeRequest
-	4,  // 50: b2b.v1.EventService.ListCatchupEvents:input_type -> b2b.v1.ListCatchupEventsRequest
-	12, // 51: b2b.v1.EventService.CountCatchupEvents:input_type -> b2b.v1.CountCatchupEventsRequest
-	3,  // 52: b2b.v1.EventService.Subscribe:output_type -> b2b.v1.SubscribeResponse
-	5,  // 53: b2b.v1.EventService.ListCatchupEvents:output_type -> b2b.v1.ListCatchupEventsResponse
-	13, // 54: b2b.v1.EventService.CountCatchupEvents:output_type -> b2b.v1.CountCatchupEventsResponse
-	52, // [52:55] is the sub-list for method output_type
-	49, // [49:52] is the sub-list for method input_type
-	49, // [49:49] is the sub-list for extension type_name
-	49, // [49:49] is the sub-list for extension extendee
-	0,  // [0:49] is the sub-list for field type_name
+	15, // 0: b2b.v1.SubscribeResponse.event:type_name -> b2b.v1.Event
+	38, // 1: b2b.v1.ListCatchupEventsRequest.since:type_name -> google.protobuf.Timestamp
+	7,  // 2: b2b.v1.ListCatchupEventsResponse.events:type_name -> b2b.v1.CatchupEvent
+	38, // 3: b2b.v1.CatchupEvent.occurred_at:type_name -> google.protobuf.Timestamp
+	8,  // 4: b2b.v1.CatchupEvent.thread_invited:type_name -> b2b.v1.ThreadInvitedCatchup
+	28, // 5: b2b.v1.CatchupEvent.thread_status_changed:type_name -> b2b.v1.ThreadStatusChangedEvent
+	9,  // 6: b2b.v1.CatchupEvent.thread_message_summary:type_name -> b2b.v1.ThreadMessagesCatchup
+	10, // 7: b2b.v1.CatchupEvent.thread_artifact_added:type_name -> b2b.v1.ThreadArtifactsCatchup
+	11, // 8: b2b.v1.CatchupEvent.channel_message_summary:type_name -> b2b.v1.ChannelMessagesCatchup
+	12, // 9: b2b.v1.CatchupEvent.thread_participant_removed:type_name -> b2b.v1.ThreadRemovedCatchup
+	38, // 10: b2b.v1.ThreadMessagesCatchup.last_at:type_name -> google.protobuf.Timestamp
+	38, // 11: b2b.v1.ChannelMessagesCatchup.last_at:type_name -> google.protobuf.Timestamp
+	38, // 12: b2b.v1.CountCatchupEventsRequest.since:type_name -> google.protobuf.Timestamp
+	18, // 13: b2b.v1.Event.message:type_name -> b2b.v1.MessageEvent
+	19, // 14: b2b.v1.Event.channel_created:type_name -> b2b.v1.ChannelCreatedEvent
+	20, // 15: b2b.v1.Event.bot_online:type_name -> b2b.v1.BotOnlineEvent
+	21, // 16: b2b.v1.Event.bot_offline:type_name -> b2b.v1.BotOfflineEvent
+	22, // 17: b2b.v1.Event.bot_registered:type_name -> b2b.v1.BotRegisteredEvent
+	23, // 18: b2b.v1.Event.bot_join_request:type_name -> b2b.v1.BotJoinRequestEvent
+	24, // 19: b2b.v1.Event.bot_status_changed:type_name -> b2b.v1.BotStatusChangedEvent
+	25, // 20: b2b.v1.Event.bot_renamed:type_name -> b2b.v1.BotRenamedEvent
+	26, // 21: b2b.v1.Event.thread_created:type_name -> b2b.v1.ThreadCreatedEvent
+	27, // 22: b2b.v1.Event.thread_updated:type_name -> b2b.v1.ThreadUpdatedEvent
+	28, // 23: b2b.v1.Event.thread_status_changed:type_name -> b2b.v1.ThreadStatusChangedEvent
+	29, // 24: b2b.v1.Event.thread_message:type_name -> b2b.v1.ThreadMessageEvent
+	30, // 25: b2b.v1.Event.thread_artifact:type_name -> b2b.v1.ThreadArtifactEvent
+	31, // 26: b2b.v1.Event.thread_participant:type_name -> b2b.v1.ThreadParticipantEvent
+	33, // 27: b2b.v1.Event.thread_join_request:type_name -> b2b.v1.ThreadJoinRequestEvent
+	34, // 28: b2b.v1.Event.thread_join_resolved:type_name -> b2b.v1.ThreadJoinResolvedEvent
+	35, // 29: b2b.v1.Event.access_changed:type_name -> b2b.v1.AccessChangedEvent
+	36, // 30: b2b.v1.Event.lease_acquired:type_name -> b2b.v1.LeaseAcquiredEvent
+	37, // 31: b2b.v1.Event.lease_released:type_name -> b2b.v1.LeaseReleasedEvent
+	39, // 32: b2b.v1.RegisteredBot.join_status:type_name -> b2b.v1.JoinStatus
+	40, // 33: b2b.v1.MessageEvent.message:type_name -> b2b.v1.ChannelMessage
+	41, // 34: b2b.v1.ChannelCreatedEvent.channel:type_name -> b2b.v1.Channel
+	16, // 35: b2b.v1.BotOnlineEvent.bot:type_name -> b2b.v1.BotBrief
+	16, // 36: b2b.v1.BotOfflineEvent.bot:type_name -> b2b.v1.BotBrief
+	17, // 37: b2b.v1.BotRegisteredEvent.bot:type_name -> b2b.v1.RegisteredBot
+	16, // 38: b2b.v1.BotJoinRequestEvent.bot:type_name -> b2b.v1.BotBrief
+	39, // 39: b2b.v1.BotStatusChangedEvent.join_status:type_name -> b2b.v1.JoinStatus
+	39, // 40: b2b.v1.BotStatusChangedEvent.previous_status:type_name -> b2b.v1.JoinStatus
+	42, // 41: b2b.v1.ThreadCreatedEvent.thread:type_name -> b2b.v1.Thread
+	42, // 42: b2b.v1.ThreadUpdatedEvent.thread:type_name -> b2b.v1.Thread
+	43, // 43: b2b.v1.ThreadStatusChangedEvent.from:type_name -> b2b.v1.ThreadStatus
+	43, // 44: b2b.v1.ThreadStatusChangedEvent.to:type_name -> b2b.v1.ThreadStatus
+	44, // 45: b2b.v1.ThreadMessageEvent.message:type_name -> b2b.v1.ThreadMessage
+	45, // 46: b2b.v1.ThreadArtifactEvent.artifact:type_name -> b2b.v1.Artifact
+	0,  // 47: b2b.v1.ThreadArtifactEvent.action:type_name -> b2b.v1.ArtifactAction
+	1,  // 48: b2b.v1.ThreadParticipantEvent.action:type_name -> b2b.v1.ParticipantAction
+	32, // 49: b2b.v1.ThreadParticipantEvent.label:type_name -> b2b.v1.LabelValue
+	46, // 50: b2b.v1.ThreadJoinResolvedEvent.status:type_name -> b2b.v1.JoinRequestStatus
+	47, // 51: b2b.v1.LeaseAcquiredEvent.lease:type_name -> b2b.v1.Lease
+	47, // 52: b2b.v1.LeaseReleasedEvent.lease:type_name -> b2b.v1.Lease
+	2,  // 53: b2b.v1.LeaseReleasedEvent.reason:type_name -> b2b.v1.LeaseEnd
+	3,  // 54: b2b.v1.EventService.Subscribe:input_type -> b2b.v1.SubscribeRequest
+	5,  // 55: b2b.v1.EventService.ListCatchupEvents:input_type -> b2b.v1.ListCatchupEventsRequest
+	13, // 56: b2b.v1.EventService.CountCatchupEvents:input_type -> b2b.v1.CountCatchupEventsRequest
+	4,  // 57: b2b.v1.EventService.Subscribe:output_type -> b2b.v1.SubscribeResponse
+	6,  // 58: b2b.v1.EventService.ListCatchupEvents:output_type -> b2b.v1.ListCatchupEventsResponse
+	14, // 59: b2b.v1.EventService.CountCatchupEvents:output_type -> b2b.v1.CountCatchupEventsResponse
+	57, // [57:60] is the sub-list for method output_type
+	54, // [54:57] is the sub-list for method input_type
+	54, // [54:54] is the sub-list for extension type_name
+	54, // [54:54] is the sub-list for extension extendee
+	0,  // [0:54] is the sub-list for field type_name
 }
 
 func init() { file_b2b_v1_event_proto_init() }
@@ -2973,6 +3207,7 @@ func file_b2b_v1_event_proto_init() {
 	file_b2b_v1_artifact_proto_init()
 	file_b2b_v1_bot_proto_init()
 	file_b2b_v1_channel_proto_init()
+	file_b2b_v1_lease_proto_init()
 	file_b2b_v1_message_proto_init()
 	file_b2b_v1_thread_proto_init()
 	file_b2b_v1_event_proto_msgTypes[0].OneofWrappers = []any{}
@@ -3006,18 +3241,21 @@ func file_b2b_v1_event_proto_init() {
 		(*Event_ThreadJoinRequest)(nil),
 		(*Event_ThreadJoinResolved)(nil),
 		(*Event_AccessChanged)(nil),
+		(*Event_LeaseAcquired)(nil),
+		(*Event_LeaseReleased)(nil),
 	}
 	file_b2b_v1_event_proto_msgTypes[21].OneofWrappers = []any{}
 	file_b2b_v1_event_proto_msgTypes[28].OneofWrappers = []any{}
 	file_b2b_v1_event_proto_msgTypes[29].OneofWrappers = []any{}
 	file_b2b_v1_event_proto_msgTypes[32].OneofWrappers = []any{}
+	file_b2b_v1_event_proto_msgTypes[34].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_b2b_v1_event_proto_rawDesc), len(file_b2b_v1_event_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   33,
+			NumEnums:      3,
+			NumMessages:   35,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -50,7 +50,12 @@ def body(method: str, path: str, fields: Mapping[str, object], in_headers: Mappi
     headers, others = _split(fields, in_headers)
     content = json.dumps(others, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     return Request(
-        method=method, path=path, headers={**headers, "Content-Type": "application/json"}, content=content, request_id=_id_of(fields)
+        method=method,
+        path=path,
+        headers={**headers, "Content-Type": "application/json"},
+        content=content,
+        request_id=_id_of(fields),
+        wait=cast("float", fields.get("wait_seconds") or 0),
     )
 
 

@@ -93,7 +93,7 @@ class _Call:
         self._policy = policy
         self._failed = 0
         self._repeatable = request.method in ("GET", "HEAD") or request.request_id is not None
-        seconds = timeout if request.timeout is None else request.timeout
+        seconds = request.seconds(timeout)
         self._end = now + seconds if seconds else None
 
     def wait(self, outcome: Outcome | None, now: float, chance: float) -> float | None:

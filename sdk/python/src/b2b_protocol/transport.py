@@ -41,6 +41,14 @@ class Request:
     """The response is a stream: the transport returns it open, before its body is read."""
     timeout: float | None = None
     """Seconds; None: those of the transport; 0 or infinity: no limit."""
+    wait: float = 0
+    """Seconds that the server may wait before it responds. They are added to those of the transport."""
+
+    def seconds(self, usual: float) -> float:
+        """Returns the timeout; usual is that of the transport."""
+        if self.timeout is not None:
+            return self.timeout
+        return usual and usual + self.wait
 
 
 class Transport(Protocol):
@@ -74,7 +82,7 @@ class _Http:
             self._headers["X-Org-Id"] = org_id
 
     def _build(self, client: httpx.Client | httpx.AsyncClient, request: Request) -> httpx.Request:
-        seconds = self._timeout if request.timeout is None else request.timeout
+        seconds = request.seconds(self._timeout)
         about: dict[str, Any] = {}
         if request.form is not None:
             about["data"] = dict(request.form.texts)

@@ -8,6 +8,7 @@ export * from "./b2b/v1/bot_pb.js";
 export * from "./b2b/v1/org_pb.js";
 export * from "./b2b/v1/auth_pb.js";
 export * from "./b2b/v1/error_pb.js";
+export * from "./b2b/v1/lease_pb.js";
 export * from "./b2b/v1/event_pb.js";
 export * from "./b2b/v1/file_pb.js";
 export * from "./b2b/v1/server_pb.js";

@@ -120,6 +120,14 @@ const (
 	Limit_LIMIT_CONTEXT Limit = 72
 	// The name of a file.
 	Limit_LIMIT_FILE_NAME Limit = 69
+	// What a lease is on.
+	Limit_LIMIT_LEASE_NAME Limit = 73
+	// The note of a lease.
+	Limit_LIMIT_LEASE_NOTE Limit = 74
+	// How long a lease lasts, in seconds.
+	Limit_LIMIT_LEASE_TTL Limit = 75
+	// How long a call waits, in seconds.
+	Limit_LIMIT_WAIT Limit = 76
 	// The revisions of a thread that a change accepts.
 	Limit_LIMIT_REVISIONS Limit = 70
 	// The types of events that a stream names.
@@ -203,6 +211,10 @@ var (
 		79:  "LIMIT_POLICY",
 		72:  "LIMIT_CONTEXT",
 		69:  "LIMIT_FILE_NAME",
+		73:  "LIMIT_LEASE_NAME",
+		74:  "LIMIT_LEASE_NOTE",
+		75:  "LIMIT_LEASE_TTL",
+		76:  "LIMIT_WAIT",
 		70:  "LIMIT_REVISIONS",
 		80:  "LIMIT_STREAM_TYPES",
 		81:  "LIMIT_STREAM_SCOPES",
@@ -265,6 +277,10 @@ var (
 		"LIMIT_POLICY":             79,
 		"LIMIT_CONTEXT":            72,
 		"LIMIT_FILE_NAME":          69,
+		"LIMIT_LEASE_NAME":         73,
+		"LIMIT_LEASE_NOTE":         74,
+		"LIMIT_LEASE_TTL":          75,
+		"LIMIT_WAIT":               76,
 		"LIMIT_REVISIONS":          70,
 		"LIMIT_STREAM_TYPES":       80,
 		"LIMIT_STREAM_SCOPES":      81,
@@ -414,7 +430,7 @@ const file_b2b_options_v1_limits_proto_rawDesc = "" +
 	"\x02of\x18\x01 \x01(\x0e2\x15.b2b.options.v1.LimitR\x02of\x12\x17\n" +
 	"\ain_turn\x18\x02 \x01(\bR\x06inTurn\x12\x12\n" +
 	"\x04when\x18\x03 \x01(\tR\x04when\x123\n" +
-	"\totherwise\x18\x04 \x01(\x0e2\x15.b2b.options.v1.LimitR\totherwise*\xa7\x0f\n" +
+	"\totherwise\x18\x04 \x01(\x0e2\x15.b2b.options.v1.LimitR\totherwise*\xa8\x10\n" +
 	"\x05Limit\x12\x15\n" +
 	"\x11LIMIT_UNSPECIFIED\x10\x00\x12\x1f\n" +
 	"\x10LIMIT_REQUEST_ID\x10\x01\x1a\t\x82\xb7\x18\x05\b\x02\x18\x80\x01\x12\x1e\n" +
@@ -469,7 +485,12 @@ const file_b2b_options_v1_limits_proto_rawDesc = "" +
 	"\x82\xb7\x18\x06\b\x03\x18\x80\x80\x01\x12\x1d\n" +
 	"\rLIMIT_CONTEXT\x10H\x1a\n" +
 	"\x82\xb7\x18\x06\b\x02\x18\x80\x80\x10\x12 \n" +
-	"\x0fLIMIT_FILE_NAME\x10E\x1a\v\x82\xb7\x18\a\b\x02\x10\x01\x18\x80\b\x12\x1d\n" +
+	"\x0fLIMIT_FILE_NAME\x10E\x1a\v\x82\xb7\x18\a\b\x02\x10\x01\x18\x80\b\x12!\n" +
+	"\x10LIMIT_LEASE_NAME\x10I\x1a\v\x82\xb7\x18\a\b\x02\x10\x01\x18\x80\x04\x12\x1f\n" +
+	"\x10LIMIT_LEASE_NOTE\x10J\x1a\t\x82\xb7\x18\x05\b\x01\x18\x80\x02\x12!\n" +
+	"\x0fLIMIT_LEASE_TTL\x10K\x1a\f\x82\xb7\x18\b\b\a\x10\x01\x18\x80\xa3\x05\x12\x18\n" +
+	"\n" +
+	"LIMIT_WAIT\x10L\x1a\b\x82\xb7\x18\x04\b\a\x18<\x12\x1d\n" +
 	"\x0fLIMIT_REVISIONS\x10F\x1a\b\x82\xb7\x18\x04\b\x04\x18d\x12 \n" +
 	"\x12LIMIT_STREAM_TYPES\x10P\x1a\b\x82\xb7\x18\x04\b\x04\x182\x12!\n" +
 	"\x13LIMIT_STREAM_SCOPES\x10Q\x1a\b\x82\xb7\x18\x04\b\x04\x18d\x12\x1d\n" +

@@ -184,7 +184,7 @@ const (
 	Unit_UNIT_MEMBER_ITEMS Unit = 5
 	// Arrays and objects around the innermost value.
 	Unit_UNIT_LEVELS Unit = 6
-	// A number itself. There is no upper bound.
+	// A number itself.
 	Unit_UNIT_NUMBER Unit = 7
 	// The size of a page. A value outside the bounds is moved to the nearer bound;
 	// absent and 0 mean the default.
@@ -578,7 +578,9 @@ func (x *Wire) GetWebhook() bool {
 type Told struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The credential must have one of these, or full. None: the event is never delivered.
-	Scopes        []Scope `protobuf:"varint,1,rep,packed,name=scopes,proto3,enum=b2b.options.v1.Scope" json:"scopes,omitempty"`
+	Scopes []Scope `protobuf:"varint,1,rep,packed,name=scopes,proto3,enum=b2b.options.v1.Scope" json:"scopes,omitempty"`
+	// Only streams, connections and webhooks that name the type receive it.
+	IfNamed       bool `protobuf:"varint,2,opt,name=if_named,json=ifNamed,proto3" json:"if_named,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -618,6 +620,13 @@ func (x *Told) GetScopes() []Scope {
 		return x.Scopes
 	}
 	return nil
+}
+
+func (x *Told) GetIfNamed() bool {
+	if x != nil {
+		return x.IfNamed
+	}
+	return false
 }
 
 // How a message looks as wire JSON.
@@ -971,9 +980,10 @@ const file_b2b_options_v1_options_proto_rawDesc = "" +
 	"\x06header\x18\t \x01(\tR\x06header\x12\x16\n" +
 	"\x06needed\x18\n" +
 	" \x01(\bR\x06needed\x12\x18\n" +
-	"\awebhook\x18\v \x01(\bR\awebhook\"5\n" +
+	"\awebhook\x18\v \x01(\bR\awebhook\"P\n" +
 	"\x04Told\x12-\n" +
-	"\x06scopes\x18\x01 \x03(\x0e2\x15.b2b.options.v1.ScopeR\x06scopes\"Z\n" +
+	"\x06scopes\x18\x01 \x03(\x0e2\x15.b2b.options.v1.ScopeR\x06scopes\x12\x19\n" +
+	"\bif_named\x18\x02 \x01(\bR\aifNamed\"Z\n" +
 	"\vWireMessage\x12\x12\n" +
 	"\x04list\x18\x01 \x01(\bR\x04list\x12\x1f\n" +
 	"\vbare_unless\x18\x02 \x01(\tR\n" +

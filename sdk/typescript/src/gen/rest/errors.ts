@@ -395,6 +395,21 @@ export class TooManyStreams extends B2BError {}
 export class QuotaExceeded extends B2BError {}
 
 /**
+ * Another lease overlaps the name, or another caller waits for it; extras lease_id, name,
+ * holder_id, holder_name, expires_at, waiting_ahead, wait_id.
+ *
+ * `LEASE_HELD`, HTTP status 409. The same call can succeed later.
+ */
+export class LeaseHeld extends B2BError {}
+
+/**
+ * The lease has ended.
+ *
+ * `LEASE_LOST`, HTTP status 409.
+ */
+export class LeaseLost extends B2BError {}
+
+/**
  * The thread has the maximum number of participants.
  *
  * `THREAD_FULL`, HTTP status 409.
@@ -459,8 +474,10 @@ export const errorClasses: Record<ErrorCode, typeof B2BError> = {
   RANGE_NOT_SATISFIABLE: RangeNotSatisfiable,
   TOO_MANY_STREAMS: TooManyStreams,
   QUOTA_EXCEEDED: QuotaExceeded,
+  LEASE_HELD: LeaseHeld,
+  LEASE_LOST: LeaseLost,
   THREAD_FULL: ThreadFull,
 };
 
 /** The codes of errors after which the same call can succeed later without being changed. */
-export const retryableCodes = "JOIN_FAILED RATE_LIMITED INTERNAL_ERROR UNAVAILABLE STORAGE_ERROR READ_ERROR TOO_MANY_STREAMS".split(" ");
+export const retryableCodes = "JOIN_FAILED RATE_LIMITED INTERNAL_ERROR UNAVAILABLE STORAGE_ERROR READ_ERROR TOO_MANY_STREAMS LEASE_HELD".split(" ");

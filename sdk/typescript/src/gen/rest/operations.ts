@@ -2,6 +2,7 @@
 import { body, etags, form, json, none, once, path, query, stream, text } from "../../call.js";
 import type { CallOptions, Transport } from "../../transport.js";
 import type {
+  AcquireLeaseRequest,
   AddArtifactRequest,
   AddOrgThreadParticipantRequest,
   AddParticipantRequest,
@@ -50,6 +51,7 @@ import type {
   GetHealthRequest,
   GetHealthResponse,
   GetInboxRequest,
+  GetLeaseRequest,
   GetMeRequest,
   GetOpenApiRequest,
   GetOrgRequest,
@@ -74,6 +76,7 @@ import type {
   JoinRequest,
   JoinThreadRequest,
   JoinThreadResponse,
+  Lease,
   ListArtifactVersionsRequest,
   ListArtifactsRequest,
   ListAuditEntriesRequest,
@@ -88,6 +91,8 @@ import type {
   ListDeadLettersResponse,
   ListInviteCodesRequest,
   ListJoinRequestsRequest,
+  ListLeasesRequest,
+  ListLeasesResponse,
   ListOrgSessionsRequest,
   ListOrgSessionsResponse,
   ListOrgThreadArtifactsRequest,
@@ -121,11 +126,14 @@ import type {
   RegisterBotResponse,
   RejectJoinRequestRequest,
   RejectJoinRequestResponse,
+  ReleaseLeaseRequest,
+  ReleaseLeaseResponse,
   RemoveOrgThreadParticipantRequest,
   RemoveOrgThreadParticipantResponse,
   RemoveParticipantRequest,
   RemoveParticipantResponse,
   RenameMeRequest,
+  RenewLeaseRequest,
   RotateOrgSecretRequest,
   RotateOrgSecretResponse,
   RotateSecretRequest,
@@ -975,6 +983,64 @@ export async function listTokens(transport: Transport, fields?: ListTokensReques
  */
 export async function deleteToken(transport: Transport, id: string, fields?: DeleteTokenRequest, options?: CallOptions): Promise<DeleteTokenResponse> {
   return json(transport, query("DELETE", path`/api/me/tokens/${id}`, once(transport, fields)), options);
+}
+
+/**
+ * Takes a lease, and waits for it if asked to.
+ *
+ * `POST /api/leases`. Callers: bots. Scope of a bot's token: `thread`.
+ *
+ * A transport that retries sends the same `request_id` in every attempt, so that the change is made
+ * once.
+ */
+export async function acquireLease(transport: Transport, fields: AcquireLeaseRequest, options?: CallOptions): Promise<Lease> {
+  return json(transport, body("POST", "/api/leases", once(transport, fields)), options);
+}
+
+/**
+ * Sets a new end of a lease of the caller, from now on.
+ *
+ * `POST /api/leases/{id}/renew`. Callers: bots. Scope of a bot's token: `thread`.
+ *
+ * @param id The lease.
+ * A transport that retries sends the same `request_id` in every attempt, so that the change is made
+ * once.
+ */
+export async function renewLease(transport: Transport, id: string, fields?: RenewLeaseRequest, options?: CallOptions): Promise<Lease> {
+  return json(transport, body("POST", path`/api/leases/${id}/renew`, once(transport, fields)), options);
+}
+
+/**
+ * Ends a lease of the caller. Admins of the org can end any.
+ *
+ * `DELETE /api/leases/{id}`. Callers: bots, org admins. Scope of a bot's token: `thread`.
+ *
+ * @param id The lease.
+ * A transport that retries sends the same `request_id` in every attempt, so that the change is made
+ * once.
+ */
+export async function releaseLease(transport: Transport, id: string, fields?: ReleaseLeaseRequest, options?: CallOptions): Promise<ReleaseLeaseResponse> {
+  return json(transport, query("DELETE", path`/api/leases/${id}`, once(transport, fields)), options);
+}
+
+/**
+ * Returns a lease.
+ *
+ * `GET /api/leases/{id}`. Callers: bots, org admins. Scope of a bot's token: `read`.
+ *
+ * @param id The lease.
+ */
+export async function getLease(transport: Transport, id: string, fields?: GetLeaseRequest, options?: CallOptions): Promise<Lease> {
+  return json(transport, query("GET", path`/api/leases/${id}`, fields), options);
+}
+
+/**
+ * Lists leases by name.
+ *
+ * `GET /api/leases`. Callers: bots, org admins. Scope of a bot's token: `read`.
+ */
+export async function listLeases(transport: Transport, fields?: ListLeasesRequest, options?: CallOptions): Promise<ListLeasesResponse> {
+  return json(transport, query("GET", "/api/leases", fields), options);
 }
 
 /**

@@ -14,6 +14,7 @@ import type {
   GetInboxRequest,
   InboxMessage,
   InviteCode,
+  Lease,
   ListArtifactVersionsRequest,
   ListArtifactsRequest,
   ListAuditEntriesRequest,
@@ -23,6 +24,7 @@ import type {
   ListChannelMessagesRequest,
   ListDeadLettersRequest,
   ListInviteCodesRequest,
+  ListLeasesRequest,
   ListOrgSessionsRequest,
   ListOrgThreadArtifactsRequest,
   ListOrgThreadMessagesRequest,
@@ -193,6 +195,13 @@ export function eachAuditEntry(transport: Transport, fields?: ListAuditEntriesRe
  */
 export function eachToken(transport: Transport, fields?: ListTokensRequest, options?: CallOptions): AsyncGenerator<Token, void, undefined> {
   return pages(transport, query("GET", "/api/me/tokens", fields), options, "cursor", "");
+}
+
+/**
+ * Returns all entries of listLeases, and reads one page at a time. `limit` is the size of a page.
+ */
+export function eachLease(transport: Transport, fields?: ListLeasesRequest, options?: CallOptions): AsyncGenerator<Lease, void, undefined> {
+  return pages(transport, query("GET", "/api/leases", fields), options, "cursor", "items");
 }
 
 /**

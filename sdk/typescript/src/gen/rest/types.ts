@@ -2151,15 +2151,142 @@ export interface DeleteTokenResponse {
  * seconds.
  * - `QUOTA_EXCEEDED`: A quota is used up: of the artifacts of the thread or org, or of what the org
  * stores per day.
+ * - `LEASE_HELD`: Another lease overlaps the name, or another caller waits for it; extras lease_id,
+ * name, holder_id, holder_name, expires_at, waiting_ahead, wait_id.
+ * - `LEASE_LOST`: The lease has ended.
  * - `THREAD_FULL`: The thread has the maximum number of participants.
  */
-export type ErrorCode = "AUTH_REQUIRED" | "INVALID_TOKEN" | "TOKEN_EXPIRED" | "SESSION_INVALID" | "INVALID_CREDENTIALS" | "INVALID_TICKET" | "TICKET_EXPIRED" | "TICKET_CONSUMED" | "INVALID_INVITE_CODE" | "BOT_NOT_ACTIVE" | "ORG_SUSPENDED" | "ORG_DESTROYED" | "ORG_INACTIVE" | "ORG_MISMATCH" | "FORBIDDEN" | "INSUFFICIENT_SCOPE" | "HUMAN_SESSION_REQUIRED" | "CSRF_ERROR" | "DM_SEND_BLOCKED" | "JOIN_REQUIRED" | "WRITE_PERMISSION_DENIED" | "INVITE_ONLY" | "ORG_CONTEXT_REQUIRED" | "VALIDATION_ERROR" | "RESERVED_NAME" | "INVALID_REF" | "SELF_LOGOUT" | "SELF_DEMOTION" | "INVALID_TRANSITION" | "NOT_FOUND" | "NAME_CONFLICT" | "NAME_TOMBSTONED" | "CONFLICT" | "REVISION_CONFLICT" | "THREAD_CLOSED" | "THREAD_TERMINAL" | "ALREADY_REQUESTED" | "ALREADY_PARTICIPANT" | "JOIN_FAILED" | "IDEMPOTENCY_KEY_REUSED" | "PAYLOAD_TOO_LARGE" | "UNSUPPORTED_MEDIA_TYPE" | "RATE_LIMITED" | "INTERNAL_ERROR" | "SERVER_ERROR" | "UNAVAILABLE" | "CURSOR_EXPIRED" | "CURSOR_AHEAD" | "EPOCH_CHANGED" | "UPLOAD_ERROR" | "FILE_TOO_LARGE" | "STORAGE_ERROR" | "READ_ERROR" | "RANGE_NOT_SATISFIABLE" | "TOO_MANY_STREAMS" | "QUOTA_EXCEEDED" | "THREAD_FULL";
+export type ErrorCode = "AUTH_REQUIRED" | "INVALID_TOKEN" | "TOKEN_EXPIRED" | "SESSION_INVALID" | "INVALID_CREDENTIALS" | "INVALID_TICKET" | "TICKET_EXPIRED" | "TICKET_CONSUMED" | "INVALID_INVITE_CODE" | "BOT_NOT_ACTIVE" | "ORG_SUSPENDED" | "ORG_DESTROYED" | "ORG_INACTIVE" | "ORG_MISMATCH" | "FORBIDDEN" | "INSUFFICIENT_SCOPE" | "HUMAN_SESSION_REQUIRED" | "CSRF_ERROR" | "DM_SEND_BLOCKED" | "JOIN_REQUIRED" | "WRITE_PERMISSION_DENIED" | "INVITE_ONLY" | "ORG_CONTEXT_REQUIRED" | "VALIDATION_ERROR" | "RESERVED_NAME" | "INVALID_REF" | "SELF_LOGOUT" | "SELF_DEMOTION" | "INVALID_TRANSITION" | "NOT_FOUND" | "NAME_CONFLICT" | "NAME_TOMBSTONED" | "CONFLICT" | "REVISION_CONFLICT" | "THREAD_CLOSED" | "THREAD_TERMINAL" | "ALREADY_REQUESTED" | "ALREADY_PARTICIPANT" | "JOIN_FAILED" | "IDEMPOTENCY_KEY_REUSED" | "PAYLOAD_TOO_LARGE" | "UNSUPPORTED_MEDIA_TYPE" | "RATE_LIMITED" | "INTERNAL_ERROR" | "SERVER_ERROR" | "UNAVAILABLE" | "CURSOR_EXPIRED" | "CURSOR_AHEAD" | "EPOCH_CHANGED" | "UPLOAD_ERROR" | "FILE_TOO_LARGE" | "STORAGE_ERROR" | "READ_ERROR" | "RANGE_NOT_SATISFIABLE" | "TOO_MANY_STREAMS" | "QUOTA_EXCEEDED" | "LEASE_HELD" | "LEASE_LOST" | "THREAD_FULL";
+
+/**
+ * Whether a lease excludes all others that overlap it.
+ *
+ * - `exclusive`: No other lease overlaps it.
+ * - `shared`: Only shared leases overlap it.
+ */
+export type LeaseMode = "exclusive" | "shared";
+
+/** The fields of acquireLease. */
+export interface AcquireLeaseRequest {
+  /**
+   * What it is on: segments separated by "/". "*" stands for any text in a segment, the segment
+   * "**" for any number of segments. 1 to 512 bytes of UTF-8.
+   */
+  name: string;
+  /** Absent: exclusive. */
+  mode?: LeaseMode | null | undefined;
+  /** How long it lasts unless it is renewed, in seconds; absent: 60. 1 to 86400. */
+  ttl_seconds?: number | null | undefined;
+  /**
+   * How long to wait while others hold it, in seconds; absent: 0. Who waits longest gets it first.
+   * 0 to 60.
+   */
+  wait_seconds?: number | null | undefined;
+  /**
+   * Continues the wait that ended with LEASE_HELD and this wait_id, within 10 seconds and with the
+   * same name and mode, at its place in the queue.
+   */
+  wait_id?: string | null | undefined;
+  /** What the caller is going to do, as text. At most 256 UTF-16 code units. */
+  note?: string | null | undefined;
+  /** Makes the call idempotent for 24 hours; empty counts as absent. At most 128 bytes of UTF-8. */
+  request_id?: string | null | undefined;
+}
+
+/** The holder of a lease. */
+export interface LeaseHolder {
+  /** The bot's id. */
+  id: string;
+  /** Its name. */
+  name: string;
+}
+
+/** A lease. */
+export interface Lease {
+  /** Opaque id, by which its holder renews and releases it. */
+  id: string;
+  /** What it is on: a path, or a pattern of paths. */
+  name: string;
+  /** Whether it excludes all others. */
+  mode: LeaseMode;
+  /** Its holder. */
+  holder: LeaseHolder;
+  /** What the holder does, as text. */
+  note: string | null;
+  /**
+   * A number that rises from lease to lease of the org. Who keeps the named thing can refuse
+   * changes with a lower number than it has seen.
+   */
+  fence: number;
+  /**
+   * When it was taken.
+   *
+   * Unix milliseconds.
+   */
+  acquired_at: number;
+  /**
+   * When it ends unless it is renewed.
+   *
+   * Unix milliseconds.
+   */
+  expires_at: number;
+}
+
+/** The fields of renewLease. */
+export interface RenewLeaseRequest {
+  /**
+   * How long it lasts from now on, in seconds; absent: as long as it was last asked for. 1 to
+   * 86400.
+   */
+  ttl_seconds?: number | null | undefined;
+  /** Makes the call idempotent for 24 hours; empty counts as absent. At most 128 bytes of UTF-8. */
+  request_id?: string | null | undefined;
+}
+
+/** The fields of releaseLease. */
+export interface ReleaseLeaseRequest {
+  /** Makes the call idempotent for 24 hours; empty counts as absent. At most 128 bytes of UTF-8. */
+  request_id?: string | undefined;
+}
+
+/** The lease has ended. */
+export interface ReleaseLeaseResponse {
+  /** True. */
+  released: boolean;
+}
+
+/** The fields of getLease. */
+export type GetLeaseRequest = Record<string, never>;
+
+/** The fields of listLeases. */
+export interface ListLeasesRequest {
+  /** Only those with a name that begins with this text. */
+  prefix?: string | undefined;
+  /** Only those that overlap this name. 1 to 512 bytes of UTF-8. */
+  name?: string | undefined;
+  /** Only those of this bot: its id or name. */
+  bot?: string | undefined;
+  /** The page token from the previous page. */
+  cursor?: string | undefined;
+  /** The size of a page. 1 to 200; default 50. */
+  limit?: number | undefined;
+}
+
+/** A page of leases, by name. */
+export interface ListLeasesResponse {
+  /** The leases. At most 200. */
+  items: Lease[];
+  /** Whether there are more entries. */
+  has_more: boolean;
+  /** The page token of the next page; absent on the last page. */
+  cursor?: string;
+}
 
 /** The fields of subscribe. */
 export interface SubscribeRequest {
   /**
-   * Only these types, e.g. "thread_message"; empty: all. Over REST a comma-separated list. At most
-   * 50.
+   * Only these types, e.g. "thread_message", where "*" stands for all that need not be named;
+   * empty: "*". Over REST a comma-separated list. At most 50.
    */
   types?: string[] | undefined;
   /**
@@ -2931,8 +3058,46 @@ export interface ThreadJoinResolvedEvent {
   cursor?: string;
 }
 
+/** A lease was taken. */
+export interface LeaseAcquiredEvent {
+  type: "lease_acquired";
+  /** The lease. */
+  lease: Lease;
+  /**
+   * The position after this event, from which a client can resume. Absent for events that are not
+   * stored.
+   */
+  cursor?: string;
+}
+
+/**
+ * Why a lease ended.
+ *
+ * - `released`: Its holder released it.
+ * - `expired`: It was not renewed.
+ * - `revoked`: An admin ended it.
+ * - `holder_deleted`: Its holder was deleted.
+ */
+export type LeaseEnd = "released" | "expired" | "revoked" | "holder_deleted";
+
+/** A lease ended. */
+export interface LeaseReleasedEvent {
+  type: "lease_released";
+  /** The lease. */
+  lease: Lease;
+  /** Why. */
+  reason: LeaseEnd;
+  /** Who did it: a bot's id, or "org:" and the org's id; absent if it expired. */
+  by?: string;
+  /**
+   * The position after this event, from which a client can resume. Absent for events that are not
+   * stored.
+   */
+  cursor?: string;
+}
+
 /** An event. */
-export type Event = MessageEvent | ChannelCreatedEvent | BotOnlineEvent | BotOfflineEvent | BotRegisteredEvent | BotJoinRequestEvent | BotStatusChangedEvent | BotRenamedEvent | ThreadCreatedEvent | ThreadUpdatedEvent | ThreadStatusChangedEvent | ThreadMessageEvent | ThreadArtifactEvent | ThreadParticipantEvent | ThreadJoinRequestEvent | ThreadJoinResolvedEvent;
+export type Event = MessageEvent | ChannelCreatedEvent | BotOnlineEvent | BotOfflineEvent | BotRegisteredEvent | BotJoinRequestEvent | BotStatusChangedEvent | BotRenamedEvent | ThreadCreatedEvent | ThreadUpdatedEvent | ThreadStatusChangedEvent | ThreadMessageEvent | ThreadArtifactEvent | ThreadParticipantEvent | ThreadJoinRequestEvent | ThreadJoinResolvedEvent | LeaseAcquiredEvent | LeaseReleasedEvent;
 
 /** A direct message was sent. */
 export interface MessageWebhook extends MessageEvent {

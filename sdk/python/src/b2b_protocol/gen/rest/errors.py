@@ -396,6 +396,21 @@ class QuotaExceeded(B2BError):
     """
 
 
+class LeaseHeld(B2BError):
+    """Another lease overlaps the name, or another caller waits for it; extras lease_id, name,
+    holder_id, holder_name, expires_at, waiting_ahead, wait_id.
+
+    `LEASE_HELD`, HTTP status 409. The same call can succeed later.
+    """
+
+
+class LeaseLost(B2BError):
+    """The lease has ended.
+
+    `LEASE_LOST`, HTTP status 409.
+    """
+
+
 class ThreadFull(B2BError):
     """The thread has the maximum number of participants.
 
@@ -460,6 +475,8 @@ ERROR_CLASSES: dict[str, type[B2BError]] = {
     "RANGE_NOT_SATISFIABLE": RangeNotSatisfiable,
     "TOO_MANY_STREAMS": TooManyStreams,
     "QUOTA_EXCEEDED": QuotaExceeded,
+    "LEASE_HELD": LeaseHeld,
+    "LEASE_LOST": LeaseLost,
     "THREAD_FULL": ThreadFull,
 }
 """The classes of the errors by their codes."""
@@ -473,6 +490,7 @@ RETRYABLE_CODES = frozenset(
         "STORAGE_ERROR",
         "READ_ERROR",
         "TOO_MANY_STREAMS",
+        "LEASE_HELD",
     }
 )
 """The codes of errors after which the same call can succeed later without being changed."""
@@ -504,6 +522,8 @@ __all__ = [
     "InviteOnly",
     "JoinFailed",
     "JoinRequired",
+    "LeaseHeld",
+    "LeaseLost",
     "NameConflict",
     "NameTombstoned",
     "NotFound",

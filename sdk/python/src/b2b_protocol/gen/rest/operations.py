@@ -1241,6 +1241,91 @@ class Rest(Caller):
         """
         return cast("types.DeleteTokenResponse", self._json(query("DELETE", path("/api/me/tokens/{}", id), self._once(fields)), timeout, headers, on_response))
 
+    def acquire_lease(
+        self,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        on_response: Callable[[httpx.Response], object] | None = None,
+        **fields: Unpack[types.AcquireLeaseRequest],
+    ) -> types.Lease:
+        """Takes a lease, and waits for it if asked to.
+
+        `POST /api/leases`. Callers: bots. Scope of a bot's token: `thread`.
+
+        A transport that retries sends the same `request_id` in every attempt, so that the change
+        is made once.
+        """
+        return cast("types.Lease", self._json(body("POST", "/api/leases", self._once(fields)), timeout, headers, on_response))
+
+    def renew_lease(
+        self,
+        id: str,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        on_response: Callable[[httpx.Response], object] | None = None,
+        **fields: Unpack[types.RenewLeaseRequest],
+    ) -> types.Lease:
+        """Sets a new end of a lease of the caller, from now on.
+
+        `POST /api/leases/{id}/renew`. Callers: bots. Scope of a bot's token: `thread`.
+
+        :param id: The lease.
+        A transport that retries sends the same `request_id` in every attempt, so that the change
+        is made once.
+        """
+        return cast("types.Lease", self._json(body("POST", path("/api/leases/{}/renew", id), self._once(fields)), timeout, headers, on_response))
+
+    def release_lease(
+        self,
+        id: str,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        on_response: Callable[[httpx.Response], object] | None = None,
+        **fields: Unpack[types.ReleaseLeaseRequest],
+    ) -> types.ReleaseLeaseResponse:
+        """Ends a lease of the caller. Admins of the org can end any.
+
+        `DELETE /api/leases/{id}`. Callers: bots, org admins. Scope of a bot's token: `thread`.
+
+        :param id: The lease.
+        A transport that retries sends the same `request_id` in every attempt, so that the change
+        is made once.
+        """
+        return cast("types.ReleaseLeaseResponse", self._json(query("DELETE", path("/api/leases/{}", id), self._once(fields)), timeout, headers, on_response))
+
+    def get_lease(
+        self,
+        id: str,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        on_response: Callable[[httpx.Response], object] | None = None,
+    ) -> types.Lease:
+        """Returns a lease.
+
+        `GET /api/leases/{id}`. Callers: bots, org admins. Scope of a bot's token: `read`.
+
+        :param id: The lease.
+        """
+        return cast("types.Lease", self._json(query("GET", path("/api/leases/{}", id), {}), timeout, headers, on_response))
+
+    def list_leases(
+        self,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        on_response: Callable[[httpx.Response], object] | None = None,
+        **fields: Unpack[types.ListLeasesRequest],
+    ) -> types.ListLeasesResponse:
+        """Lists leases by name.
+
+        `GET /api/leases`. Callers: bots, org admins. Scope of a bot's token: `read`.
+        """
+        return cast("types.ListLeasesResponse", self._json(query("GET", "/api/leases", fields), timeout, headers, on_response))
+
     def subscribe(
         self,
         *,
@@ -1726,6 +1811,18 @@ class Rest(Caller):
         a page.
         """
         return self._pages(query("GET", "/api/me/tokens", fields), timeout, headers, "cursor", "")
+
+    def iter_leases(
+        self,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        **fields: Unpack[types.ListLeasesRequest],
+    ) -> Iterator[types.Lease]:
+        """Returns all entries of list_leases, and reads one page at a time. `limit` is the size of
+        a page.
+        """
+        return self._pages(query("GET", "/api/leases", fields), timeout, headers, "cursor", "items")
 
     def iter_catchup_events(
         self,
@@ -2982,6 +3079,91 @@ class AsyncRest(AsyncCaller):
         """
         return cast("types.DeleteTokenResponse", await self._json(query("DELETE", path("/api/me/tokens/{}", id), self._once(fields)), timeout, headers, on_response))
 
+    async def acquire_lease(
+        self,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        on_response: Callable[[httpx.Response], object] | None = None,
+        **fields: Unpack[types.AcquireLeaseRequest],
+    ) -> types.Lease:
+        """Takes a lease, and waits for it if asked to.
+
+        `POST /api/leases`. Callers: bots. Scope of a bot's token: `thread`.
+
+        A transport that retries sends the same `request_id` in every attempt, so that the change
+        is made once.
+        """
+        return cast("types.Lease", await self._json(body("POST", "/api/leases", self._once(fields)), timeout, headers, on_response))
+
+    async def renew_lease(
+        self,
+        id: str,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        on_response: Callable[[httpx.Response], object] | None = None,
+        **fields: Unpack[types.RenewLeaseRequest],
+    ) -> types.Lease:
+        """Sets a new end of a lease of the caller, from now on.
+
+        `POST /api/leases/{id}/renew`. Callers: bots. Scope of a bot's token: `thread`.
+
+        :param id: The lease.
+        A transport that retries sends the same `request_id` in every attempt, so that the change
+        is made once.
+        """
+        return cast("types.Lease", await self._json(body("POST", path("/api/leases/{}/renew", id), self._once(fields)), timeout, headers, on_response))
+
+    async def release_lease(
+        self,
+        id: str,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        on_response: Callable[[httpx.Response], object] | None = None,
+        **fields: Unpack[types.ReleaseLeaseRequest],
+    ) -> types.ReleaseLeaseResponse:
+        """Ends a lease of the caller. Admins of the org can end any.
+
+        `DELETE /api/leases/{id}`. Callers: bots, org admins. Scope of a bot's token: `thread`.
+
+        :param id: The lease.
+        A transport that retries sends the same `request_id` in every attempt, so that the change
+        is made once.
+        """
+        return cast("types.ReleaseLeaseResponse", await self._json(query("DELETE", path("/api/leases/{}", id), self._once(fields)), timeout, headers, on_response))
+
+    async def get_lease(
+        self,
+        id: str,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        on_response: Callable[[httpx.Response], object] | None = None,
+    ) -> types.Lease:
+        """Returns a lease.
+
+        `GET /api/leases/{id}`. Callers: bots, org admins. Scope of a bot's token: `read`.
+
+        :param id: The lease.
+        """
+        return cast("types.Lease", await self._json(query("GET", path("/api/leases/{}", id), {}), timeout, headers, on_response))
+
+    async def list_leases(
+        self,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        on_response: Callable[[httpx.Response], object] | None = None,
+        **fields: Unpack[types.ListLeasesRequest],
+    ) -> types.ListLeasesResponse:
+        """Lists leases by name.
+
+        `GET /api/leases`. Callers: bots, org admins. Scope of a bot's token: `read`.
+        """
+        return cast("types.ListLeasesResponse", await self._json(query("GET", "/api/leases", fields), timeout, headers, on_response))
+
     def subscribe(
         self,
         *,
@@ -3467,6 +3649,18 @@ class AsyncRest(AsyncCaller):
         a page.
         """
         return self._pages(query("GET", "/api/me/tokens", fields), timeout, headers, "cursor", "")
+
+    def iter_leases(
+        self,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        **fields: Unpack[types.ListLeasesRequest],
+    ) -> AsyncIterator[types.Lease]:
+        """Returns all entries of list_leases, and reads one page at a time. `limit` is the size of
+        a page.
+        """
+        return self._pages(query("GET", "/api/leases", fields), timeout, headers, "cursor", "items")
 
     def iter_catchup_events(
         self,

@@ -2520,7 +2520,7 @@ class DeleteTokenResponse(TypedDict):
     ok: bool
     """Always true."""
 
-ErrorCode: TypeAlias = Literal["AUTH_REQUIRED", "INVALID_TOKEN", "TOKEN_EXPIRED", "SESSION_INVALID", "INVALID_CREDENTIALS", "INVALID_TICKET", "TICKET_EXPIRED", "TICKET_CONSUMED", "INVALID_INVITE_CODE", "BOT_NOT_ACTIVE", "ORG_SUSPENDED", "ORG_DESTROYED", "ORG_INACTIVE", "ORG_MISMATCH", "FORBIDDEN", "INSUFFICIENT_SCOPE", "HUMAN_SESSION_REQUIRED", "CSRF_ERROR", "DM_SEND_BLOCKED", "JOIN_REQUIRED", "WRITE_PERMISSION_DENIED", "INVITE_ONLY", "ORG_CONTEXT_REQUIRED", "VALIDATION_ERROR", "RESERVED_NAME", "INVALID_REF", "SELF_LOGOUT", "SELF_DEMOTION", "INVALID_TRANSITION", "NOT_FOUND", "NAME_CONFLICT", "NAME_TOMBSTONED", "CONFLICT", "REVISION_CONFLICT", "THREAD_CLOSED", "THREAD_TERMINAL", "ALREADY_REQUESTED", "ALREADY_PARTICIPANT", "JOIN_FAILED", "IDEMPOTENCY_KEY_REUSED", "PAYLOAD_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE", "RATE_LIMITED", "INTERNAL_ERROR", "SERVER_ERROR", "UNAVAILABLE", "CURSOR_EXPIRED", "CURSOR_AHEAD", "EPOCH_CHANGED", "UPLOAD_ERROR", "FILE_TOO_LARGE", "STORAGE_ERROR", "READ_ERROR", "RANGE_NOT_SATISFIABLE", "TOO_MANY_STREAMS", "QUOTA_EXCEEDED", "THREAD_FULL"]
+ErrorCode: TypeAlias = Literal["AUTH_REQUIRED", "INVALID_TOKEN", "TOKEN_EXPIRED", "SESSION_INVALID", "INVALID_CREDENTIALS", "INVALID_TICKET", "TICKET_EXPIRED", "TICKET_CONSUMED", "INVALID_INVITE_CODE", "BOT_NOT_ACTIVE", "ORG_SUSPENDED", "ORG_DESTROYED", "ORG_INACTIVE", "ORG_MISMATCH", "FORBIDDEN", "INSUFFICIENT_SCOPE", "HUMAN_SESSION_REQUIRED", "CSRF_ERROR", "DM_SEND_BLOCKED", "JOIN_REQUIRED", "WRITE_PERMISSION_DENIED", "INVITE_ONLY", "ORG_CONTEXT_REQUIRED", "VALIDATION_ERROR", "RESERVED_NAME", "INVALID_REF", "SELF_LOGOUT", "SELF_DEMOTION", "INVALID_TRANSITION", "NOT_FOUND", "NAME_CONFLICT", "NAME_TOMBSTONED", "CONFLICT", "REVISION_CONFLICT", "THREAD_CLOSED", "THREAD_TERMINAL", "ALREADY_REQUESTED", "ALREADY_PARTICIPANT", "JOIN_FAILED", "IDEMPOTENCY_KEY_REUSED", "PAYLOAD_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE", "RATE_LIMITED", "INTERNAL_ERROR", "SERVER_ERROR", "UNAVAILABLE", "CURSOR_EXPIRED", "CURSOR_AHEAD", "EPOCH_CHANGED", "UPLOAD_ERROR", "FILE_TOO_LARGE", "STORAGE_ERROR", "READ_ERROR", "RANGE_NOT_SATISFIABLE", "TOO_MANY_STREAMS", "QUOTA_EXCEEDED", "LEASE_HELD", "LEASE_LOST", "THREAD_FULL"]
 """Every code that a server may return. Since 0.1.
 
 - `AUTH_REQUIRED`: No usable credential.
@@ -2581,16 +2581,161 @@ ErrorCode: TypeAlias = Literal["AUTH_REQUIRED", "INVALID_TOKEN", "TOKEN_EXPIRED"
 seconds.
 - `QUOTA_EXCEEDED`: A quota is used up: of the artifacts of the thread or org, or of what the org
 stores per day.
+- `LEASE_HELD`: Another lease overlaps the name, or another caller waits for it; extras lease_id,
+name, holder_id, holder_name, expires_at, waiting_ahead, wait_id.
+- `LEASE_LOST`: The lease has ended.
 - `THREAD_FULL`: The thread has the maximum number of participants.
 """
+
+LeaseMode: TypeAlias = Literal["exclusive", "shared"]
+"""Whether a lease excludes all others that overlap it.
+
+- `exclusive`: No other lease overlaps it.
+- `shared`: Only shared leases overlap it.
+"""
+
+
+class AcquireLeaseRequest(TypedDict):
+    """The fields of acquire_lease."""
+
+    name: str
+    """What it is on: segments separated by "/". "*" stands for any text in a segment, the segment
+    "**" for any number of segments. 1 to 512 bytes of UTF-8.
+    """
+
+    mode: NotRequired[LeaseMode | None]
+    """Absent: exclusive."""
+
+    ttl_seconds: NotRequired[int | None]
+    """How long it lasts unless it is renewed, in seconds; absent: 60. 1 to 86400."""
+
+    wait_seconds: NotRequired[int | None]
+    """How long to wait while others hold it, in seconds; absent: 0. Who waits longest gets it
+    first. 0 to 60.
+    """
+
+    wait_id: NotRequired[str | None]
+    """Continues the wait that ended with LEASE_HELD and this wait_id, within 10 seconds and with
+    the same name and mode, at its place in the queue.
+    """
+
+    note: NotRequired[str | None]
+    """What the caller is going to do, as text. At most 256 UTF-16 code units."""
+
+    request_id: NotRequired[str | None]
+    """Makes the call idempotent for 24 hours; empty counts as absent. At most 128 bytes of UTF-8."""
+
+
+class LeaseHolder(TypedDict):
+    """The holder of a lease."""
+
+    id: str
+    """The bot's id."""
+
+    name: str
+    """Its name."""
+
+
+class Lease(TypedDict):
+    """A lease."""
+
+    id: str
+    """Opaque id, by which its holder renews and releases it."""
+
+    name: str
+    """What it is on: a path, or a pattern of paths."""
+
+    mode: LeaseMode
+    """Whether it excludes all others."""
+
+    holder: LeaseHolder
+    """Its holder."""
+
+    note: str | None
+    """What the holder does, as text."""
+
+    fence: int
+    """A number that rises from lease to lease of the org. Who keeps the named thing can refuse
+    changes with a lower number than it has seen.
+    """
+
+    acquired_at: int
+    """When it was taken.
+
+    Unix milliseconds.
+    """
+
+    expires_at: int
+    """When it ends unless it is renewed.
+
+    Unix milliseconds.
+    """
+
+
+class RenewLeaseRequest(TypedDict):
+    """The fields of renew_lease."""
+
+    ttl_seconds: NotRequired[int | None]
+    """How long it lasts from now on, in seconds; absent: as long as it was last asked for. 1 to
+    86400.
+    """
+
+    request_id: NotRequired[str | None]
+    """Makes the call idempotent for 24 hours; empty counts as absent. At most 128 bytes of UTF-8."""
+
+
+class ReleaseLeaseRequest(TypedDict):
+    """The fields of release_lease."""
+
+    request_id: NotRequired[str]
+    """Makes the call idempotent for 24 hours; empty counts as absent. At most 128 bytes of UTF-8."""
+
+
+class ReleaseLeaseResponse(TypedDict):
+    """The lease has ended."""
+
+    released: bool
+    """True."""
+
+
+class ListLeasesRequest(TypedDict):
+    """The fields of list_leases."""
+
+    prefix: NotRequired[str]
+    """Only those with a name that begins with this text."""
+
+    name: NotRequired[str]
+    """Only those that overlap this name. 1 to 512 bytes of UTF-8."""
+
+    bot: NotRequired[str]
+    """Only those of this bot: its id or name."""
+
+    cursor: NotRequired[str]
+    """The page token from the previous page."""
+
+    limit: NotRequired[int]
+    """The size of a page. 1 to 200; default 50."""
+
+
+class ListLeasesResponse(TypedDict):
+    """A page of leases, by name."""
+
+    items: list[Lease]
+    """The leases. At most 200."""
+
+    has_more: bool
+    """Whether there are more entries."""
+
+    cursor: NotRequired[str]
+    """The page token of the next page; absent on the last page."""
 
 
 class SubscribeRequest(TypedDict):
     """The fields of subscribe."""
 
     types: NotRequired[list[str]]
-    """Only these types, e.g. "thread_message"; empty: all. Over REST a comma-separated list. At
-    most 50.
+    """Only these types, e.g. "thread_message", where "*" stands for all that need not be named;
+    empty: "*". Over REST a comma-separated list. At most 50.
     """
 
     thread_ids: NotRequired[list[str]]
@@ -3504,7 +3649,50 @@ class ThreadJoinResolvedEvent(TypedDict):
     stored.
     """
 
-Event: TypeAlias = MessageEvent | ChannelCreatedEvent | BotOnlineEvent | BotOfflineEvent | BotRegisteredEvent | BotJoinRequestEvent | BotStatusChangedEvent | BotRenamedEvent | ThreadCreatedEvent | ThreadUpdatedEvent | ThreadStatusChangedEvent | ThreadMessageEvent | ThreadArtifactEvent | ThreadParticipantEvent | ThreadJoinRequestEvent | ThreadJoinResolvedEvent
+
+class LeaseAcquiredEvent(TypedDict):
+    """A lease was taken."""
+
+    type: Literal["lease_acquired"]
+
+    lease: Lease
+    """The lease."""
+
+    cursor: NotRequired[str]
+    """The position after this event, from which a client can resume. Absent for events that are not
+    stored.
+    """
+
+LeaseEnd: TypeAlias = Literal["released", "expired", "revoked", "holder_deleted"]
+"""Why a lease ended.
+
+- `released`: Its holder released it.
+- `expired`: It was not renewed.
+- `revoked`: An admin ended it.
+- `holder_deleted`: Its holder was deleted.
+"""
+
+
+class LeaseReleasedEvent(TypedDict):
+    """A lease ended."""
+
+    type: Literal["lease_released"]
+
+    lease: Lease
+    """The lease."""
+
+    reason: LeaseEnd
+    """Why."""
+
+    by: NotRequired[str]
+    """Who did it: a bot's id, or "org:" and the org's id; absent if it expired."""
+
+    cursor: NotRequired[str]
+    """The position after this event, from which a client can resume. Absent for events that are not
+    stored.
+    """
+
+Event: TypeAlias = MessageEvent | ChannelCreatedEvent | BotOnlineEvent | BotOfflineEvent | BotRegisteredEvent | BotJoinRequestEvent | BotStatusChangedEvent | BotRenamedEvent | ThreadCreatedEvent | ThreadUpdatedEvent | ThreadStatusChangedEvent | ThreadMessageEvent | ThreadArtifactEvent | ThreadParticipantEvent | ThreadJoinRequestEvent | ThreadJoinResolvedEvent | LeaseAcquiredEvent | LeaseReleasedEvent
 """An event."""
 
 
@@ -3718,6 +3906,15 @@ __all__ = [
     "DeleteTokenRequest",
     "DeleteTokenResponse",
     "ErrorCode",
+    "LeaseMode",
+    "AcquireLeaseRequest",
+    "LeaseHolder",
+    "Lease",
+    "RenewLeaseRequest",
+    "ReleaseLeaseRequest",
+    "ReleaseLeaseResponse",
+    "ListLeasesRequest",
+    "ListLeasesResponse",
     "SubscribeRequest",
     "ListCatchupEventsRequest",
     "ThreadInvitedCatchupEvent",
@@ -3771,6 +3968,9 @@ __all__ = [
     "ThreadParticipantEvent",
     "ThreadJoinRequestEvent",
     "ThreadJoinResolvedEvent",
+    "LeaseAcquiredEvent",
+    "LeaseEnd",
+    "LeaseReleasedEvent",
     "Event",
     "MessageWebhook",
     "BotJoinRequestWebhook",

@@ -15,7 +15,7 @@ from protobuf import Enum, Message
 from protobuf._codegen import file_desc
 from protobuf.wkt.google.protobuf import timestamp_pb
 
-from . import artifact_pb, bot_pb, channel_pb, message_pb, thread_pb
+from . import artifact_pb, bot_pb, channel_pb, lease_pb, message_pb, thread_pb
 from ...google.api import annotations_pb
 from ..options.v1 import limits_pb, options_pb
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .artifact_pb import Artifact
     from .bot_pb import JoinStatus
     from .channel_pb import Channel, ChannelMessage
+    from .lease_pb import Lease
     from .message_pb import ThreadMessage
     from .thread_pb import JoinRequestStatus, Thread, ThreadStatus
 
@@ -49,7 +50,8 @@ class SubscribeRequest(Message[_SubscribeRequestFields]):
             optional string cursor = 1;
             ```
         types:
-            Only these types, e.g. "thread_message"; empty: all. Over REST a comma-separated list.
+            Only these types, e.g. "thread_message", where "*" stands for all that need not be named;
+            empty: "*". Over REST a comma-separated list.
 
             ```proto
             repeated string types = 2;
@@ -645,7 +647,7 @@ class CountCatchupEventsResponse(Message[_CountCatchupEventsResponseFields]):
         channel_messages: int
         total: int
 
-_EventFields: TypeAlias = Literal["message", "channel_created", "bot_online", "bot_offline", "bot_registered", "bot_join_request", "bot_status_changed", "bot_renamed", "thread_created", "thread_updated", "thread_status_changed", "thread_message", "thread_artifact", "thread_participant", "thread_join_request", "thread_join_resolved", "access_changed"]
+_EventFields: TypeAlias = Literal["message", "channel_created", "bot_online", "bot_offline", "bot_registered", "bot_join_request", "bot_status_changed", "bot_renamed", "thread_created", "thread_updated", "thread_status_changed", "thread_message", "thread_artifact", "thread_participant", "thread_join_request", "thread_join_resolved", "access_changed", "lease_acquired", "lease_released"]
 
 class Event(Message[_EventFields]):
     """
@@ -671,11 +673,11 @@ class Event(Message[_EventFields]):
         def __init__(
             self,
             *,
-            event: Oneof[Literal["message"], MessageEvent] | Oneof[Literal["channel_created"], ChannelCreatedEvent] | Oneof[Literal["bot_online"], BotOnlineEvent] | Oneof[Literal["bot_offline"], BotOfflineEvent] | Oneof[Literal["bot_registered"], BotRegisteredEvent] | Oneof[Literal["bot_join_request"], BotJoinRequestEvent] | Oneof[Literal["bot_status_changed"], BotStatusChangedEvent] | Oneof[Literal["bot_renamed"], BotRenamedEvent] | Oneof[Literal["thread_created"], ThreadCreatedEvent] | Oneof[Literal["thread_updated"], ThreadUpdatedEvent] | Oneof[Literal["thread_status_changed"], ThreadStatusChangedEvent] | Oneof[Literal["thread_message"], ThreadMessageEvent] | Oneof[Literal["thread_artifact"], ThreadArtifactEvent] | Oneof[Literal["thread_participant"], ThreadParticipantEvent] | Oneof[Literal["thread_join_request"], ThreadJoinRequestEvent] | Oneof[Literal["thread_join_resolved"], ThreadJoinResolvedEvent] | Oneof[Literal["access_changed"], AccessChangedEvent] | None = None,
+            event: Oneof[Literal["message"], MessageEvent] | Oneof[Literal["channel_created"], ChannelCreatedEvent] | Oneof[Literal["bot_online"], BotOnlineEvent] | Oneof[Literal["bot_offline"], BotOfflineEvent] | Oneof[Literal["bot_registered"], BotRegisteredEvent] | Oneof[Literal["bot_join_request"], BotJoinRequestEvent] | Oneof[Literal["bot_status_changed"], BotStatusChangedEvent] | Oneof[Literal["bot_renamed"], BotRenamedEvent] | Oneof[Literal["thread_created"], ThreadCreatedEvent] | Oneof[Literal["thread_updated"], ThreadUpdatedEvent] | Oneof[Literal["thread_status_changed"], ThreadStatusChangedEvent] | Oneof[Literal["thread_message"], ThreadMessageEvent] | Oneof[Literal["thread_artifact"], ThreadArtifactEvent] | Oneof[Literal["thread_participant"], ThreadParticipantEvent] | Oneof[Literal["thread_join_request"], ThreadJoinRequestEvent] | Oneof[Literal["thread_join_resolved"], ThreadJoinResolvedEvent] | Oneof[Literal["access_changed"], AccessChangedEvent] | Oneof[Literal["lease_acquired"], LeaseAcquiredEvent] | Oneof[Literal["lease_released"], LeaseReleasedEvent] | None = None,
         ) -> None:
             pass
 
-        event: Oneof[Literal["message"], MessageEvent] | Oneof[Literal["channel_created"], ChannelCreatedEvent] | Oneof[Literal["bot_online"], BotOnlineEvent] | Oneof[Literal["bot_offline"], BotOfflineEvent] | Oneof[Literal["bot_registered"], BotRegisteredEvent] | Oneof[Literal["bot_join_request"], BotJoinRequestEvent] | Oneof[Literal["bot_status_changed"], BotStatusChangedEvent] | Oneof[Literal["bot_renamed"], BotRenamedEvent] | Oneof[Literal["thread_created"], ThreadCreatedEvent] | Oneof[Literal["thread_updated"], ThreadUpdatedEvent] | Oneof[Literal["thread_status_changed"], ThreadStatusChangedEvent] | Oneof[Literal["thread_message"], ThreadMessageEvent] | Oneof[Literal["thread_artifact"], ThreadArtifactEvent] | Oneof[Literal["thread_participant"], ThreadParticipantEvent] | Oneof[Literal["thread_join_request"], ThreadJoinRequestEvent] | Oneof[Literal["thread_join_resolved"], ThreadJoinResolvedEvent] | Oneof[Literal["access_changed"], AccessChangedEvent] | None
+        event: Oneof[Literal["message"], MessageEvent] | Oneof[Literal["channel_created"], ChannelCreatedEvent] | Oneof[Literal["bot_online"], BotOnlineEvent] | Oneof[Literal["bot_offline"], BotOfflineEvent] | Oneof[Literal["bot_registered"], BotRegisteredEvent] | Oneof[Literal["bot_join_request"], BotJoinRequestEvent] | Oneof[Literal["bot_status_changed"], BotStatusChangedEvent] | Oneof[Literal["bot_renamed"], BotRenamedEvent] | Oneof[Literal["thread_created"], ThreadCreatedEvent] | Oneof[Literal["thread_updated"], ThreadUpdatedEvent] | Oneof[Literal["thread_status_changed"], ThreadStatusChangedEvent] | Oneof[Literal["thread_message"], ThreadMessageEvent] | Oneof[Literal["thread_artifact"], ThreadArtifactEvent] | Oneof[Literal["thread_participant"], ThreadParticipantEvent] | Oneof[Literal["thread_join_request"], ThreadJoinRequestEvent] | Oneof[Literal["thread_join_resolved"], ThreadJoinResolvedEvent] | Oneof[Literal["access_changed"], AccessChangedEvent] | Oneof[Literal["lease_acquired"], LeaseAcquiredEvent] | Oneof[Literal["lease_released"], LeaseReleasedEvent] | None
 
 _BotBriefFields: TypeAlias = Literal["id", "name"]
 
@@ -1591,6 +1593,86 @@ class AccessChangedEvent(Message[_AccessChangedEventFields]):
         close_reason: str
         ended: bool
 
+_LeaseAcquiredEventFields: TypeAlias = Literal["lease"]
+
+class LeaseAcquiredEvent(Message[_LeaseAcquiredEventFields]):
+    """
+    A lease was taken. Delivered to the org, to whom names the type.
+
+    ```proto
+    message b2b.v1.LeaseAcquiredEvent
+    ```
+
+    Attributes:
+        lease:
+            The lease.
+
+            ```proto
+            optional b2b.v1.Lease lease = 1;
+            ```
+    """
+
+    __slots__ = ("lease",)
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            lease: Lease | None = None,
+        ) -> None:
+            pass
+
+        lease: Lease | None
+
+_LeaseReleasedEventFields: TypeAlias = Literal["lease", "reason", "by"]
+
+class LeaseReleasedEvent(Message[_LeaseReleasedEventFields]):
+    """
+    A lease ended. Delivered to the org, to whom names the type.
+
+    ```proto
+    message b2b.v1.LeaseReleasedEvent
+    ```
+
+    Attributes:
+        lease:
+            The lease.
+
+            ```proto
+            optional b2b.v1.Lease lease = 1;
+            ```
+        reason:
+            Why.
+
+            ```proto
+            b2b.v1.LeaseEnd reason = 2;
+            ```
+        by:
+            Who did it: a bot's id, or "org:" and the org's id; absent if it expired.
+
+            ```proto
+            optional string by = 3;
+            ```
+    """
+
+    __slots__ = ("lease", "reason", "by")
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            lease: Lease | None = None,
+            reason: LeaseEnd | None = None,
+            by: str | None = None,
+        ) -> None:
+            pass
+
+        lease: Lease | None
+        reason: LeaseEnd
+        by: str
+
 class ArtifactAction(Enum):
     """
     What happened to an artifact.
@@ -1657,15 +1739,63 @@ class ParticipantAction(Enum):
     JOINED = 1
     LEFT = 2
 
+class LeaseEnd(Enum):
+    """
+    Why a lease ended.
+
+    ```proto
+    enum b2b.v1.LeaseEnd
+    ```
+
+    Attributes:
+        UNSPECIFIED:
+            Never sent.
+
+            ```proto
+            LEASE_END_UNSPECIFIED = 0
+            ```
+        RELEASED:
+            Its holder released it.
+
+            ```proto
+            LEASE_END_RELEASED = 1
+            ```
+        EXPIRED:
+            It was not renewed.
+
+            ```proto
+            LEASE_END_EXPIRED = 2
+            ```
+        REVOKED:
+            An admin ended it.
+
+            ```proto
+            LEASE_END_REVOKED = 3
+            ```
+        HOLDER_DELETED:
+            Its holder was deleted.
+
+            ```proto
+            LEASE_END_HOLDER_DELETED = 4
+            ```
+    """
+
+    UNSPECIFIED = 0
+    RELEASED = 1
+    EXPIRED = 2
+    REVOKED = 3
+    HOLDER_DELETED = 4
+
 
 _DESC = file_desc(
-    b'\n\x12b2b/v1/event.proto\x12\x06b2b.v1\x1a\x1bb2b/options/v1/limits.proto\x1a\x1cb2b/options/v1/options.proto\x1a\x15b2b/v1/artifact.proto\x1a\x10b2b/v1/bot.proto\x1a\x14b2b/v1/channel.proto\x1a\x14b2b/v1/message.proto\x1a\x13b2b/v1/thread.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto"\xbd\x01\n\x10SubscribeRequest\x120\n\x06cursor\x18\x01 \x01(\tH\x00R\x06cursorB\x13\xda\xb5\x18\x0fJ\rLast-Event-ID\x88\x01\x01\x12\x1c\n\x05types\x18\x02 \x03(\tR\x05typesB\x06\xe2\xb5\x18\x02\x08P\x12%\n\nthread_ids\x18\x03 \x03(\tR\tthreadIdsB\x06\xe2\xb5\x18\x02\x08Q\x12\'\n\x0bchannel_ids\x18\x04 \x03(\tR\nchannelIdsB\x06\xe2\xb5\x18\x02\x08QB\t\n\x07_cursor"o\n\x11SubscribeResponse\x12(\n\x05event\x18\x01 \x01(\x0b2\r.b2b.v1.EventH\x00R\x05event\x88\x01\x01\x12\x1b\n\x06cursor\x18\x02 \x01(\tH\x01R\x06cursor\x88\x01\x01B\x08\n\x06_eventB\t\n\x07_cursor"\xa9\x01\n\x18ListCatchupEventsRequest\x128\n\x05since\x18\x01 \x01(\x0b2\x1a.google.protobuf.TimestampR\x05sinceB\x06\xda\xb5\x18\x02P\x01\x12\x1b\n\x06cursor\x18\x02 \x01(\tH\x00R\x06cursor\x88\x01\x01\x12!\n\x05limit\x18\x03 \x01(\x05H\x01R\x05limitB\x06\xe2\xb5\x18\x02\x08Z\x88\x01\x01B\t\n\x07_cursorB\x08\n\x06_limit"\xe0\x01\n\x19ListCatchupEventsResponse\x124\n\x06events\x18\x01 \x03(\x0b2\x14.b2b.v1.CatchupEventR\x06eventsB\x06\xe2\xb5\x18\x02\x08Z\x12\x19\n\x08has_more\x18\x02 \x01(\x08R\x07hasMore\x12#\n\x06cursor\x18\x03 \x01(\tH\x00R\x06cursorB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01\x120\n\rstream_cursor\x18\x04 \x01(\tH\x01R\x0cstreamCursorB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01B\t\n\x07_cursorB\x10\n\x0e_stream_cursor"\xf3\x04\n\x0cCatchupEvent\x12\x19\n\x08event_id\x18\x0e \x01(\tR\x07eventId\x12;\n\x0boccurred_at\x18\x0f \x01(\x0b2\x1a.google.protobuf.TimestampR\noccurredAt\x12E\n\x0ethread_invited\x18\x01 \x01(\x0b2\x1c.b2b.v1.ThreadInvitedCatchupH\x00R\rthreadInvited\x12V\n\x15thread_status_changed\x18\x02 \x01(\x0b2 .b2b.v1.ThreadStatusChangedEventH\x00R\x13threadStatusChanged\x12U\n\x16thread_message_summary\x18\x03 \x01(\x0b2\x1d.b2b.v1.ThreadMessagesCatchupH\x00R\x14threadMessageSummary\x12T\n\x15thread_artifact_added\x18\x04 \x01(\x0b2\x1e.b2b.v1.ThreadArtifactsCatchupH\x00R\x13threadArtifactAdded\x12X\n\x17channel_message_summary\x18\x05 \x01(\x0b2\x1e.b2b.v1.ChannelMessagesCatchupH\x00R\x15channelMessageSummary\x12\\\n\x1athread_participant_removed\x18\x06 \x01(\x0b2\x1c.b2b.v1.ThreadRemovedCatchupH\x00R\x18threadParticipantRemovedB\x07\n\x05event"c\n\x14ThreadInvitedCatchup\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12\x14\n\x05topic\x18\x02 \x01(\tR\x05topic\x12\x18\n\x07inviter\x18\x03 \x01(\tR\x07inviter"\x95\x01\n\x15ThreadMessagesCatchup\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12\x14\n\x05topic\x18\x02 \x01(\tR\x05topic\x12\x14\n\x05count\x18\x03 \x01(\x05R\x05count\x123\n\x07last_at\x18\x04 \x01(\x0b2\x1a.google.protobuf.TimestampR\x06lastAt"\x88\x01\n\x16ThreadArtifactsCatchup\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12!\n\x0cartifact_key\x18\x02 \x01(\tR\x0bartifactKey\x12\x18\n\x07version\x18\x03 \x01(\x05R\x07version\x12\x14\n\x05count\x18\x04 \x01(\x05R\x05count"\xc3\x01\n\x16ChannelMessagesCatchup\x12\x1d\n\nchannel_id\x18\x01 \x01(\tR\tchannelId\x12\x14\n\x05count\x18\x02 \x01(\x05R\x05count\x123\n\x07last_at\x18\x03 \x01(\x0b2\x1a.google.protobuf.TimestampR\x06lastAt\x12.\n\x0cchannel_name\x18\x04 \x01(\tH\x00R\x0bchannelNameB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01B\x0f\n\r_channel_name"h\n\x14ThreadRemovedCatchup\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12\x14\n\x05topic\x18\x02 \x01(\tR\x05topic\x12\x1d\n\nremoved_by\x18\x03 \x01(\tR\tremovedBy"U\n\x19CountCatchupEventsRequest\x128\n\x05since\x18\x01 \x01(\x0b2\x1a.google.protobuf.TimestampR\x05sinceB\x06\xda\xb5\x18\x02P\x01"\xe5\x01\n\x1aCountCatchupEventsResponse\x12%\n\x0ethread_invites\x18\x01 \x01(\x05R\rthreadInvites\x122\n\x15thread_status_changes\x18\x02 \x01(\x05R\x13threadStatusChanges\x12+\n\x11thread_activities\x18\x03 \x01(\x05R\x10threadActivities\x12)\n\x10channel_messages\x18\x04 \x01(\x05R\x0fchannelMessages\x12\x14\n\x05total\x18\x05 \x01(\x05R\x05total"\x8d\x0b\n\x05Event\x12?\n\x07message\x18\x01 \x01(\x0b2\x14.b2b.v1.MessageEventH\x00R\x07messageB\r\xda\xb5\x18\x02X\x01\xea\xb5\x18\x03\n\x01\x01\x12O\n\x0fchannel_created\x18\x02 \x01(\x0b2\x1b.b2b.v1.ChannelCreatedEventH\x00R\x0echannelCreatedB\x07\xea\xb5\x18\x03\n\x01\x01\x12@\n\nbot_online\x18\x03 \x01(\x0b2\x16.b2b.v1.BotOnlineEventH\x00R\tbotOnlineB\x07\xea\xb5\x18\x03\n\x01\x01\x12C\n\x0bbot_offline\x18\x04 \x01(\x0b2\x17.b2b.v1.BotOfflineEventH\x00R\nbotOfflineB\x07\xea\xb5\x18\x03\n\x01\x01\x12L\n\x0ebot_registered\x18\x05 \x01(\x0b2\x1a.b2b.v1.BotRegisteredEventH\x00R\rbotRegisteredB\x07\xea\xb5\x18\x03\n\x01\x01\x12W\n\x10bot_join_request\x18\x06 \x01(\x0b2\x1b.b2b.v1.BotJoinRequestEventH\x00R\x0ebotJoinRequestB\x0e\xda\xb5\x18\x02X\x01\xea\xb5\x18\x04\n\x02\x01\x07\x12V\n\x12bot_status_changed\x18\x07 \x01(\x0b2\x1d.b2b.v1.BotStatusChangedEventH\x00R\x10botStatusChangedB\x07\xea\xb5\x18\x03\n\x01\x01\x12C\n\x0bbot_renamed\x18\x08 \x01(\x0b2\x17.b2b.v1.BotRenamedEventH\x00R\nbotRenamedB\x07\xea\xb5\x18\x03\n\x01\x01\x12R\n\x0ethread_created\x18\t \x01(\x0b2\x1a.b2b.v1.ThreadCreatedEventH\x00R\rthreadCreatedB\r\xda\xb5\x18\x02X\x01\xea\xb5\x18\x03\n\x01\x01\x12R\n\x0ethread_updated\x18\n \x01(\x0b2\x1a.b2b.v1.ThreadUpdatedEventH\x00R\rthreadUpdatedB\r\xda\xb5\x18\x02X\x01\xea\xb5\x18\x03\n\x01\x01\x12e\n\x15thread_status_changed\x18\x0b \x01(\x0b2 .b2b.v1.ThreadStatusChangedEventH\x00R\x13threadStatusChangedB\r\xda\xb5\x18\x02X\x01\xea\xb5\x18\x03\n\x01\x01\x12R\n\x0ethread_message\x18\x0c \x01(\x0b2\x1a.b2b.v1.ThreadMessageEventH\x00R\rthreadMessageB\r\xda\xb5\x18\x02X\x01\xea\xb5\x18\x03\n\x01\x01\x12U\n\x0fthread_artifact\x18\r \x01(\x0b2\x1b.b2b.v1.ThreadArtifactEventH\x00R\x0ethreadArtifactB\r\xda\xb5\x18\x02X\x01\xea\xb5\x18\x03\n\x01\x01\x12^\n\x12thread_participant\x18\x0e \x01(\x0b2\x1e.b2b.v1.ThreadParticipantEventH\x00R\x11threadParticipantB\r\xda\xb5\x18\x02X\x01\xea\xb5\x18\x03\n\x01\x01\x12`\n\x13thread_join_request\x18\x0f \x01(\x0b2\x1e.b2b.v1.ThreadJoinRequestEventH\x00R\x11threadJoinRequestB\x0e\xda\xb5\x18\x02X\x01\xea\xb5\x18\x04\n\x02\x01\x03\x12]\n\x14thread_join_resolved\x18\x10 \x01(\x0b2\x1f.b2b.v1.ThreadJoinResolvedEventH\x00R\x12threadJoinResolvedB\x08\xea\xb5\x18\x04\n\x02\x01\x03\x12C\n\x0eaccess_changed\x18\x11 \x01(\x0b2\x1a.b2b.v1.AccessChangedEventH\x00R\raccessChangedB\x07\n\x05event".\n\x08BotBrief\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name"h\n\rRegisteredBot\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x123\n\x0bjoin_status\x18\x03 \x01(\x0e2\x12.b2b.v1.JoinStatusR\njoinStatus"\x80\x01\n\x0cMessageEvent\x12\x1d\n\nchannel_id\x18\x01 \x01(\tR\tchannelId\x120\n\x07message\x18\x02 \x01(\x0b2\x16.b2b.v1.ChannelMessageR\x07message\x12\x1f\n\x0bsender_name\x18\x03 \x01(\tR\nsenderName"b\n\x13ChannelCreatedEvent\x12)\n\x07channel\x18\x01 \x01(\x0b2\x0f.b2b.v1.ChannelR\x07channel\x12 \n\x07members\x18\x02 \x03(\tR\x07membersB\x06\xe2\xb5\x18\x02\x08b"4\n\x0eBotOnlineEvent\x12"\n\x03bot\x18\x01 \x01(\x0b2\x10.b2b.v1.BotBriefR\x03bot"5\n\x0fBotOfflineEvent\x12"\n\x03bot\x18\x01 \x01(\x0b2\x10.b2b.v1.BotBriefR\x03bot"=\n\x12BotRegisteredEvent\x12\'\n\x03bot\x18\x01 \x01(\x0b2\x15.b2b.v1.RegisteredBotR\x03bot"P\n\x13BotJoinRequestEvent\x12"\n\x03bot\x18\x01 \x01(\x0b2\x10.b2b.v1.BotBriefR\x03bot\x12\x15\n\x06org_id\x18\x02 \x01(\tR\x05orgId"\xdc\x01\n\x15BotStatusChangedEvent\x12\x15\n\x06bot_id\x18\x01 \x01(\tR\x05botId\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x123\n\x0bjoin_status\x18\x03 \x01(\x0e2\x12.b2b.v1.JoinStatusR\njoinStatus\x12;\n\x0fprevious_status\x18\x04 \x01(\x0e2\x12.b2b.v1.JoinStatusR\x0epreviousStatus\x12\x1b\n\x06reason\x18\x05 \x01(\tH\x00R\x06reason\x88\x01\x01B\t\n\x07_reason"^\n\x0fBotRenamedEvent\x12\x15\n\x06bot_id\x18\x01 \x01(\tR\x05botId\x12\x19\n\x08old_name\x18\x02 \x01(\tR\x07oldName\x12\x19\n\x08new_name\x18\x03 \x01(\tR\x07newName"<\n\x12ThreadCreatedEvent\x12&\n\x06thread\x18\x01 \x01(\x0b2\x0e.b2b.v1.ThreadR\x06thread"^\n\x12ThreadUpdatedEvent\x12&\n\x06thread\x18\x01 \x01(\x0b2\x0e.b2b.v1.ThreadR\x06thread\x12 \n\x07changes\x18\x02 \x03(\tR\x07changesB\x06\xe2\xb5\x18\x02\x08B"\xad\x01\n\x18ThreadStatusChangedEvent\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12\x14\n\x05topic\x18\x02 \x01(\tR\x05topic\x12(\n\x04from\x18\x03 \x01(\x0e2\x14.b2b.v1.ThreadStatusR\x04from\x12$\n\x02to\x18\x04 \x01(\x0e2\x14.b2b.v1.ThreadStatusR\x02to\x12\x0e\n\x02by\x18\x05 \x01(\tR\x02by"b\n\x12ThreadMessageEvent\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12/\n\x07message\x18\x02 \x01(\x0b2\x15.b2b.v1.ThreadMessageR\x07message"\x90\x01\n\x13ThreadArtifactEvent\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12,\n\x08artifact\x18\x02 \x01(\x0b2\x10.b2b.v1.ArtifactR\x08artifact\x12.\n\x06action\x18\x03 \x01(\x0e2\x16.b2b.v1.ArtifactActionR\x06action"\xeb\x01\n\x16ThreadParticipantEvent\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12\x15\n\x06bot_id\x18\x02 \x01(\tR\x05botId\x12\x19\n\x08bot_name\x18\x03 \x01(\tR\x07botName\x121\n\x06action\x18\x04 \x01(\x0e2\x19.b2b.v1.ParticipantActionR\x06action\x12\x0e\n\x02by\x18\x05 \x01(\tR\x02by\x125\n\x05label\x18\x06 \x01(\x0b2\x12.b2b.v1.LabelValueH\x00R\x05labelB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01B\x08\n\x06_label"9\n\nLabelValue\x12\x19\n\x05value\x18\x01 \x01(\tH\x00R\x05value\x88\x01\x01B\x08\n\x06_value:\x06\xaa\xb6\x18\x02\x18\x01"\x86\x01\n\x16ThreadJoinRequestEvent\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12\x1d\n\nrequest_id\x18\x02 \x01(\tR\trequestId\x12\x15\n\x06bot_id\x18\x03 \x01(\tR\x05botId\x12\x19\n\x08bot_name\x18\x04 \x01(\tR\x07botName"\x98\x01\n\x17ThreadJoinResolvedEvent\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12\x1d\n\nrequest_id\x18\x02 \x01(\tR\trequestId\x121\n\x06status\x18\x03 \x01(\x0e2\x19.b2b.v1.JoinRequestStatusR\x06status\x12\x0e\n\x02by\x18\x04 \x01(\tR\x02by"\x99\x01\n\x12AccessChangedEvent\x12\x1a\n\x06bot_id\x18\x01 \x01(\tH\x00R\x05botId\x88\x01\x01\x12&\n\x0cclose_reason\x18\x02 \x01(\tH\x01R\x0bcloseReason\x88\x01\x01\x12\x19\n\x05ended\x18\x03 \x01(\x08H\x02R\x05ended\x88\x01\x01B\t\n\x07_bot_idB\x0f\n\r_close_reasonB\x08\n\x06_ended*i\n\x0eArtifactAction\x12\x1f\n\x1bARTIFACT_ACTION_UNSPECIFIED\x10\x00\x12\x19\n\x15ARTIFACT_ACTION_ADDED\x10\x01\x12\x1b\n\x17ARTIFACT_ACTION_UPDATED\x10\x02*s\n\x11ParticipantAction\x12"\n\x1ePARTICIPANT_ACTION_UNSPECIFIED\x10\x00\x12\x1d\n\x19PARTICIPANT_ACTION_JOINED\x10\x01\x12\x1b\n\x17PARTICIPANT_ACTION_LEFT\x10\x022\xf3\x02\n\x0cEventService\x12a\n\tSubscribe\x12\x18.b2b.v1.SubscribeRequest\x1a\x19.b2b.v1.SubscribeResponse"\x1d\x8a\xb5\x18\x06\n\x02\x02\x04\x10\x01\x82\xd3\xe4\x93\x02\r\x12\x0b/api/events0\x01\x12z\n\x11ListCatchupEvents\x12 .b2b.v1.ListCatchupEventsRequest\x1a!.b2b.v1.ListCatchupEventsResponse" \x8a\xb5\x18\x05\n\x01\x02\x10\x01\x82\xd3\xe4\x93\x02\x11\x12\x0f/api/me/catchup\x12\x83\x01\n\x12CountCatchupEvents\x12!.b2b.v1.CountCatchupEventsRequest\x1a".b2b.v1.CountCatchupEventsResponse"&\x8a\xb5\x18\x05\n\x01\x02\x10\x01\x82\xd3\xe4\x93\x02\x17\x12\x15/api/me/catchup/countB1Z/github.com/b2b-protocol/b2b/sdk/go/b2b/v1;b2bv1b\x06proto3',
+    b'\n\x12b2b/v1/event.proto\x12\x06b2b.v1\x1a\x1bb2b/options/v1/limits.proto\x1a\x1cb2b/options/v1/options.proto\x1a\x15b2b/v1/artifact.proto\x1a\x10b2b/v1/bot.proto\x1a\x14b2b/v1/channel.proto\x1a\x12b2b/v1/lease.proto\x1a\x14b2b/v1/message.proto\x1a\x13b2b/v1/thread.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto"\xbd\x01\n\x10SubscribeRequest\x120\n\x06cursor\x18\x01 \x01(\tH\x00R\x06cursorB\x13\xda\xb5\x18\x0fJ\rLast-Event-ID\x88\x01\x01\x12\x1c\n\x05types\x18\x02 \x03(\tR\x05typesB\x06\xe2\xb5\x18\x02\x08P\x12%\n\nthread_ids\x18\x03 \x03(\tR\tthreadIdsB\x06\xe2\xb5\x18\x02\x08Q\x12\'\n\x0bchannel_ids\x18\x04 \x03(\tR\nchannelIdsB\x06\xe2\xb5\x18\x02\x08QB\t\n\x07_cursor"o\n\x11SubscribeResponse\x12(\n\x05event\x18\x01 \x01(\x0b2\r.b2b.v1.EventH\x00R\x05event\x88\x01\x01\x12\x1b\n\x06cursor\x18\x02 \x01(\tH\x01R\x06cursor\x88\x01\x01B\x08\n\x06_eventB\t\n\x07_cursor"\xa9\x01\n\x18ListCatchupEventsRequest\x128\n\x05since\x18\x01 \x01(\x0b2\x1a.google.protobuf.TimestampR\x05sinceB\x06\xda\xb5\x18\x02P\x01\x12\x1b\n\x06cursor\x18\x02 \x01(\tH\x00R\x06cursor\x88\x01\x01\x12!\n\x05limit\x18\x03 \x01(\x05H\x01R\x05limitB\x06\xe2\xb5\x18\x02\x08Z\x88\x01\x01B\t\n\x07_cursorB\x08\n\x06_limit"\xe0\x01\n\x19ListCatchupEventsResponse\x124\n\x06events\x18\x01 \x03(\x0b2\x14.b2b.v1.CatchupEventR\x06eventsB\x06\xe2\xb5\x18\x02\x08Z\x12\x19\n\x08has_more\x18\x02 \x01(\x08R\x07hasMore\x12#\n\x06cursor\x18\x03 \x01(\tH\x00R\x06cursorB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01\x120\n\rstream_cursor\x18\x04 \x01(\tH\x01R\x0cstreamCursorB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01B\t\n\x07_cursorB\x10\n\x0e_stream_cursor"\xf3\x04\n\x0cCatchupEvent\x12\x19\n\x08event_id\x18\x0e \x01(\tR\x07eventId\x12;\n\x0boccurred_at\x18\x0f \x01(\x0b2\x1a.google.protobuf.TimestampR\noccurredAt\x12E\n\x0ethread_invited\x18\x01 \x01(\x0b2\x1c.b2b.v1.ThreadInvitedCatchupH\x00R\rthreadInvited\x12V\n\x15thread_status_changed\x18\x02 \x01(\x0b2 .b2b.v1.ThreadStatusChangedEventH\x00R\x13threadStatusChanged\x12U\n\x16thread_message_summary\x18\x03 \x01(\x0b2\x1d.b2b.v1.ThreadMessagesCatchupH\x00R\x14threadMessageSummary\x12T\n\x15thread_artifact_added\x18\x04 \x01(\x0b2\x1e.b2b.v1.ThreadArtifactsCatchupH\x00R\x13threadArtifactAdded\x12X\n\x17channel_message_summary\x18\x05 \x01(\x0b2\x1e.b2b.v1.ChannelMessagesCatchupH\x00R\x15channelMessageSummary\x12\\\n\x1athread_participant_removed\x18\x06 \x01(\x0b2\x1c.b2b.v1.ThreadRemovedCatchupH\x00R\x18threadParticipantRemovedB\x07\n\x05event"c\n\x14ThreadInvitedCatchup\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12\x14\n\x05topic\x18\x02 \x01(\tR\x05topic\x12\x18\n\x07inviter\x18\x03 \x01(\tR\x07inviter"\x95\x01\n\x15ThreadMessagesCatchup\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12\x14\n\x05topic\x18\x02 \x01(\tR\x05topic\x12\x14\n\x05count\x18\x03 \x01(\x05R\x05count\x123\n\x07last_at\x18\x04 \x01(\x0b2\x1a.google.protobuf.TimestampR\x06lastAt"\x88\x01\n\x16ThreadArtifactsCatchup\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12!\n\x0cartifact_key\x18\x02 \x01(\tR\x0bartifactKey\x12\x18\n\x07version\x18\x03 \x01(\x05R\x07version\x12\x14\n\x05count\x18\x04 \x01(\x05R\x05count"\xc3\x01\n\x16ChannelMessagesCatchup\x12\x1d\n\nchannel_id\x18\x01 \x01(\tR\tchannelId\x12\x14\n\x05count\x18\x02 \x01(\x05R\x05count\x123\n\x07last_at\x18\x03 \x01(\x0b2\x1a.google.protobuf.TimestampR\x06lastAt\x12.\n\x0cchannel_name\x18\x04 \x01(\tH\x00R\x0bchannelNameB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01B\x0f\n\r_channel_name"h\n\x14ThreadRemovedCatchup\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12\x14\n\x05topic\x18\x02 \x01(\tR\x05topic\x12\x1d\n\nremoved_by\x18\x03 \x01(\tR\tremovedBy"U\n\x19CountCatchupEventsRequest\x128\n\x05since\x18\x01 \x01(\x0b2\x1a.google.protobuf.TimestampR\x05sinceB\x06\xda\xb5\x18\x02P\x01"\xe5\x01\n\x1aCountCatchupEventsResponse\x12%\n\x0ethread_invites\x18\x01 \x01(\x05R\rthreadInvites\x122\n\x15thread_status_changes\x18\x02 \x01(\x05R\x13threadStatusChanges\x12+\n\x11thread_activities\x18\x03 \x01(\x05R\x10threadActivities\x12)\n\x10channel_messages\x18\x04 \x01(\x05R\x0fchannelMessages\x12\x14\n\x05total\x18\x05 \x01(\x05R\x05total"\xaf\x0c\n\x05Event\x12?\n\x07message\x18\x01 \x01(\x0b2\x14.b2b.v1.MessageEventH\x00R\x07messageB\r\xda\xb5\x18\x02X\x01\xea\xb5\x18\x03\n\x01\x01\x12O\n\x0fchannel_created\x18\x02 \x01(\x0b2\x1b.b2b.v1.ChannelCreatedEventH\x00R\x0echannelCreatedB\x07\xea\xb5\x18\x03\n\x01\x01\x12@\n\nbot_online\x18\x03 \x01(\x0b2\x16.b2b.v1.BotOnlineEventH\x00R\tbotOnlineB\x07\xea\xb5\x18\x03\n\x01\x01\x12C\n\x0bbot_offline\x18\x04 \x01(\x0b2\x17.b2b.v1.BotOfflineEventH\x00R\nbotOfflineB\x07\xea\xb5\x18\x03\n\x01\x01\x12L\n\x0ebot_registered\x18\x05 \x01(\x0b2\x1a.b2b.v1.BotRegisteredEventH\x00R\rbotRegisteredB\x07\xea\xb5\x18\x03\n\x01\x01\x12W\n\x10bot_join_request\x18\x06 \x01(\x0b2\x1b.b2b.v1.BotJoinRequestEventH\x00R\x0ebotJoinRequestB\x0e\xda\xb5\x18\x02X\x01\xea\xb5\x18\x04\n\x02\x01\x07\x12V\n\x12bot_status_changed\x18\x07 \x01(\x0b2\x1d.b2b.v1.BotStatusChangedEventH\x00R\x10botStatusChangedB\x07\xea\xb5\x18\x03\n\x01\x01\x12C\n\x0bbot_renamed\x18\x08 \x01(\x0b2\x17.b2b.v1.BotRenamedEventH\x00R\nbotRenamedB\x07\xea\xb5\x18\x03\n\x01\x01\x12R\n\x0ethread_created\x18\t \x01(\x0b2\x1a.b2b.v1.ThreadCreatedEventH\x00R\rthreadCreatedB\r\xda\xb5\x18\x02X\x01\xea\xb5\x18\x03\n\x01\x01\x12R\n\x0ethread_updated\x18\n \x01(\x0b2\x1a.b2b.v1.ThreadUpdatedEventH\x00R\rthreadUpdatedB\r\xda\xb5\x18\x02X\x01\xea\xb5\x18\x03\n\x01\x01\x12e\n\x15thread_status_changed\x18\x0b \x01(\x0b2 .b2b.v1.ThreadStatusChangedEventH\x00R\x13threadStatusChangedB\r\xda\xb5\x18\x02X\x01\xea\xb5\x18\x03\n\x01\x01\x12R\n\x0ethread_message\x18\x0c \x01(\x0b2\x1a.b2b.v1.ThreadMessageEventH\x00R\rthreadMessageB\r\xda\xb5\x18\x02X\x01\xea\xb5\x18\x03\n\x01\x01\x12U\n\x0fthread_artifact\x18\r \x01(\x0b2\x1b.b2b.v1.ThreadArtifactEventH\x00R\x0ethreadArtifactB\r\xda\xb5\x18\x02X\x01\xea\xb5\x18\x03\n\x01\x01\x12^\n\x12thread_participant\x18\x0e \x01(\x0b2\x1e.b2b.v1.ThreadParticipantEventH\x00R\x11threadParticipantB\r\xda\xb5\x18\x02X\x01\xea\xb5\x18\x03\n\x01\x01\x12`\n\x13thread_join_request\x18\x0f \x01(\x0b2\x1e.b2b.v1.ThreadJoinRequestEventH\x00R\x11threadJoinRequestB\x0e\xda\xb5\x18\x02X\x01\xea\xb5\x18\x04\n\x02\x01\x03\x12]\n\x14thread_join_resolved\x18\x10 \x01(\x0b2\x1f.b2b.v1.ThreadJoinResolvedEventH\x00R\x12threadJoinResolvedB\x08\xea\xb5\x18\x04\n\x02\x01\x03\x12C\n\x0eaccess_changed\x18\x11 \x01(\x0b2\x1a.b2b.v1.AccessChangedEventH\x00R\raccessChanged\x12O\n\x0elease_acquired\x18\x12 \x01(\x0b2\x1a.b2b.v1.LeaseAcquiredEventH\x00R\rleaseAcquiredB\n\xea\xb5\x18\x06\n\x02\x01\x03\x10\x01\x12O\n\x0elease_released\x18\x13 \x01(\x0b2\x1a.b2b.v1.LeaseReleasedEventH\x00R\rleaseReleasedB\n\xea\xb5\x18\x06\n\x02\x01\x03\x10\x01B\x07\n\x05event".\n\x08BotBrief\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name"h\n\rRegisteredBot\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x123\n\x0bjoin_status\x18\x03 \x01(\x0e2\x12.b2b.v1.JoinStatusR\njoinStatus"\x80\x01\n\x0cMessageEvent\x12\x1d\n\nchannel_id\x18\x01 \x01(\tR\tchannelId\x120\n\x07message\x18\x02 \x01(\x0b2\x16.b2b.v1.ChannelMessageR\x07message\x12\x1f\n\x0bsender_name\x18\x03 \x01(\tR\nsenderName"b\n\x13ChannelCreatedEvent\x12)\n\x07channel\x18\x01 \x01(\x0b2\x0f.b2b.v1.ChannelR\x07channel\x12 \n\x07members\x18\x02 \x03(\tR\x07membersB\x06\xe2\xb5\x18\x02\x08b"4\n\x0eBotOnlineEvent\x12"\n\x03bot\x18\x01 \x01(\x0b2\x10.b2b.v1.BotBriefR\x03bot"5\n\x0fBotOfflineEvent\x12"\n\x03bot\x18\x01 \x01(\x0b2\x10.b2b.v1.BotBriefR\x03bot"=\n\x12BotRegisteredEvent\x12\'\n\x03bot\x18\x01 \x01(\x0b2\x15.b2b.v1.RegisteredBotR\x03bot"P\n\x13BotJoinRequestEvent\x12"\n\x03bot\x18\x01 \x01(\x0b2\x10.b2b.v1.BotBriefR\x03bot\x12\x15\n\x06org_id\x18\x02 \x01(\tR\x05orgId"\xdc\x01\n\x15BotStatusChangedEvent\x12\x15\n\x06bot_id\x18\x01 \x01(\tR\x05botId\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x123\n\x0bjoin_status\x18\x03 \x01(\x0e2\x12.b2b.v1.JoinStatusR\njoinStatus\x12;\n\x0fprevious_status\x18\x04 \x01(\x0e2\x12.b2b.v1.JoinStatusR\x0epreviousStatus\x12\x1b\n\x06reason\x18\x05 \x01(\tH\x00R\x06reason\x88\x01\x01B\t\n\x07_reason"^\n\x0fBotRenamedEvent\x12\x15\n\x06bot_id\x18\x01 \x01(\tR\x05botId\x12\x19\n\x08old_name\x18\x02 \x01(\tR\x07oldName\x12\x19\n\x08new_name\x18\x03 \x01(\tR\x07newName"<\n\x12ThreadCreatedEvent\x12&\n\x06thread\x18\x01 \x01(\x0b2\x0e.b2b.v1.ThreadR\x06thread"^\n\x12ThreadUpdatedEvent\x12&\n\x06thread\x18\x01 \x01(\x0b2\x0e.b2b.v1.ThreadR\x06thread\x12 \n\x07changes\x18\x02 \x03(\tR\x07changesB\x06\xe2\xb5\x18\x02\x08B"\xad\x01\n\x18ThreadStatusChangedEvent\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12\x14\n\x05topic\x18\x02 \x01(\tR\x05topic\x12(\n\x04from\x18\x03 \x01(\x0e2\x14.b2b.v1.ThreadStatusR\x04from\x12$\n\x02to\x18\x04 \x01(\x0e2\x14.b2b.v1.ThreadStatusR\x02to\x12\x0e\n\x02by\x18\x05 \x01(\tR\x02by"b\n\x12ThreadMessageEvent\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12/\n\x07message\x18\x02 \x01(\x0b2\x15.b2b.v1.ThreadMessageR\x07message"\x90\x01\n\x13ThreadArtifactEvent\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12,\n\x08artifact\x18\x02 \x01(\x0b2\x10.b2b.v1.ArtifactR\x08artifact\x12.\n\x06action\x18\x03 \x01(\x0e2\x16.b2b.v1.ArtifactActionR\x06action"\xeb\x01\n\x16ThreadParticipantEvent\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12\x15\n\x06bot_id\x18\x02 \x01(\tR\x05botId\x12\x19\n\x08bot_name\x18\x03 \x01(\tR\x07botName\x121\n\x06action\x18\x04 \x01(\x0e2\x19.b2b.v1.ParticipantActionR\x06action\x12\x0e\n\x02by\x18\x05 \x01(\tR\x02by\x125\n\x05label\x18\x06 \x01(\x0b2\x12.b2b.v1.LabelValueH\x00R\x05labelB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01B\x08\n\x06_label"9\n\nLabelValue\x12\x19\n\x05value\x18\x01 \x01(\tH\x00R\x05value\x88\x01\x01B\x08\n\x06_value:\x06\xaa\xb6\x18\x02\x18\x01"\x86\x01\n\x16ThreadJoinRequestEvent\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12\x1d\n\nrequest_id\x18\x02 \x01(\tR\trequestId\x12\x15\n\x06bot_id\x18\x03 \x01(\tR\x05botId\x12\x19\n\x08bot_name\x18\x04 \x01(\tR\x07botName"\x98\x01\n\x17ThreadJoinResolvedEvent\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12\x1d\n\nrequest_id\x18\x02 \x01(\tR\trequestId\x121\n\x06status\x18\x03 \x01(\x0e2\x19.b2b.v1.JoinRequestStatusR\x06status\x12\x0e\n\x02by\x18\x04 \x01(\tR\x02by"\x99\x01\n\x12AccessChangedEvent\x12\x1a\n\x06bot_id\x18\x01 \x01(\tH\x00R\x05botId\x88\x01\x01\x12&\n\x0cclose_reason\x18\x02 \x01(\tH\x01R\x0bcloseReason\x88\x01\x01\x12\x19\n\x05ended\x18\x03 \x01(\x08H\x02R\x05ended\x88\x01\x01B\t\n\x07_bot_idB\x0f\n\r_close_reasonB\x08\n\x06_ended"9\n\x12LeaseAcquiredEvent\x12#\n\x05lease\x18\x01 \x01(\x0b2\r.b2b.v1.LeaseR\x05lease"\x87\x01\n\x12LeaseReleasedEvent\x12#\n\x05lease\x18\x01 \x01(\x0b2\r.b2b.v1.LeaseR\x05lease\x12(\n\x06reason\x18\x02 \x01(\x0e2\x10.b2b.v1.LeaseEndR\x06reason\x12\x1b\n\x02by\x18\x03 \x01(\tH\x00R\x02byB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01B\x05\n\x03_by*i\n\x0eArtifactAction\x12\x1f\n\x1bARTIFACT_ACTION_UNSPECIFIED\x10\x00\x12\x19\n\x15ARTIFACT_ACTION_ADDED\x10\x01\x12\x1b\n\x17ARTIFACT_ACTION_UPDATED\x10\x02*s\n\x11ParticipantAction\x12"\n\x1ePARTICIPANT_ACTION_UNSPECIFIED\x10\x00\x12\x1d\n\x19PARTICIPANT_ACTION_JOINED\x10\x01\x12\x1b\n\x17PARTICIPANT_ACTION_LEFT\x10\x02*\x89\x01\n\x08LeaseEnd\x12\x19\n\x15LEASE_END_UNSPECIFIED\x10\x00\x12\x16\n\x12LEASE_END_RELEASED\x10\x01\x12\x15\n\x11LEASE_END_EXPIRED\x10\x02\x12\x15\n\x11LEASE_END_REVOKED\x10\x03\x12\x1c\n\x18LEASE_END_HOLDER_DELETED\x10\x042\xf3\x02\n\x0cEventService\x12a\n\tSubscribe\x12\x18.b2b.v1.SubscribeRequest\x1a\x19.b2b.v1.SubscribeResponse"\x1d\x8a\xb5\x18\x06\n\x02\x02\x04\x10\x01\x82\xd3\xe4\x93\x02\r\x12\x0b/api/events0\x01\x12z\n\x11ListCatchupEvents\x12 .b2b.v1.ListCatchupEventsRequest\x1a!.b2b.v1.ListCatchupEventsResponse" \x8a\xb5\x18\x05\n\x01\x02\x10\x01\x82\xd3\xe4\x93\x02\x11\x12\x0f/api/me/catchup\x12\x83\x01\n\x12CountCatchupEvents\x12!.b2b.v1.CountCatchupEventsRequest\x1a".b2b.v1.CountCatchupEventsResponse"&\x8a\xb5\x18\x05\n\x01\x02\x10\x01\x82\xd3\xe4\x93\x02\x17\x12\x15/api/me/catchup/countB1Z/github.com/b2b-protocol/b2b/sdk/go/b2b/v1;b2bv1b\x06proto3',
     [
         limits_pb.desc(),
         options_pb.desc(),
         artifact_pb.desc(),
         bot_pb.desc(),
         channel_pb.desc(),
+        lease_pb.desc(),
         message_pb.desc(),
         thread_pb.desc(),
         annotations_pb.desc(),
@@ -1705,8 +1835,11 @@ _DESC = file_desc(
         "ThreadJoinRequestEvent": ThreadJoinRequestEvent,
         "ThreadJoinResolvedEvent": ThreadJoinResolvedEvent,
         "AccessChangedEvent": AccessChangedEvent,
+        "LeaseAcquiredEvent": LeaseAcquiredEvent,
+        "LeaseReleasedEvent": LeaseReleasedEvent,
         "ArtifactAction": ArtifactAction,
         "ParticipantAction": ParticipantAction,
+        "LeaseEnd": LeaseEnd,
     },
 )
 

@@ -278,7 +278,7 @@ class Wire(Message[_WireFields]):
         needed: bool
         webhook: bool
 
-_ToldFields: TypeAlias = Literal["scopes"]
+_ToldFields: TypeAlias = Literal["scopes", "if_named"]
 
 class Told(Message[_ToldFields]):
     """
@@ -295,9 +295,15 @@ class Told(Message[_ToldFields]):
             ```proto
             repeated b2b.options.v1.Scope scopes = 1 [packed = true];
             ```
+        if_named:
+            Only streams, connections and webhooks that name the type receive it.
+
+            ```proto
+            bool if_named = 2;
+            ```
     """
 
-    __slots__ = ("scopes",)
+    __slots__ = ("scopes", "if_named")
 
     if TYPE_CHECKING:
 
@@ -305,10 +311,12 @@ class Told(Message[_ToldFields]):
             self,
             *,
             scopes: list[Scope] | None = None,
+            if_named: bool = False,
         ) -> None:
             pass
 
         scopes: list[Scope]
+        if_named: bool
 
 _WireMessageFields: TypeAlias = Literal["list", "bare_unless", "scalar"]
 
@@ -638,7 +646,7 @@ class Unit(Enum):
             UNIT_LEVELS = 6
             ```
         NUMBER:
-            A number itself. There is no upper bound.
+            A number itself.
 
             ```proto
             UNIT_NUMBER = 7
@@ -736,7 +744,7 @@ extend google.protobuf.EnumValueOptions { optional b2b.options.v1.Bound bound = 
 
 
 _DESC = file_desc(
-    b'\n\x1cb2b/options/v1/options.proto\x12\x0eb2b.options.v1\x1a google/protobuf/descriptor.proto"g\n\x06Access\x120\n\x07callers\x18\x01 \x03(\x0e2\x16.b2b.options.v1.CallerR\x07callers\x12+\n\x05scope\x18\x02 \x01(\x0e2\x15.b2b.options.v1.ScopeR\x05scope"R\n\nStatusWhen\x12\x14\n\x05field\x18\x01 \x01(\tR\x05field\x12\x16\n\x06equals\x18\x02 \x01(\tR\x06equals\x12\x16\n\x06status\x18\x03 \x01(\x05R\x06status"\x8e\x01\n\x04Rest\x12\x16\n\x06status\x18\x01 \x01(\x05R\x06status\x12;\n\x0bstatus_when\x18\x02 \x03(\x0b2\x1a.b2b.options.v1.StatusWhenR\nstatusWhen\x12\x12\n\x04etag\x18\x03 \x01(\tR\x04etag\x12\x1d\n\nmedia_type\x18\x04 \x01(\tR\tmediaType"\xb3\x02\n\x04Wire\x12\x1f\n\x0bomit_absent\x18\x01 \x01(\x08R\nomitAbsent\x12\x19\n\x08raw_json\x18\x02 \x01(\x08R\x07rawJson\x12\x1e\n\x0bany_to_text\x18\x03 \x01(\x08R\tanyToText\x12\x1b\n\tbody_keys\x18\x04 \x01(\x08R\x08bodyKeys\x12\x16\n\x06hidden\x18\x05 \x01(\x08R\x06hidden\x12\x16\n\x06inline\x18\x06 \x01(\x08R\x06inline\x12\x1d\n\nextra_keys\x18\x07 \x01(\x08R\textraKeys\x12\x19\n\x08not_null\x18\x08 \x01(\x08R\x07notNull\x12\x16\n\x06header\x18\t \x01(\tR\x06header\x12\x16\n\x06needed\x18\n \x01(\x08R\x06needed\x12\x18\n\x07webhook\x18\x0b \x01(\x08R\x07webhook"5\n\x04Told\x12-\n\x06scopes\x18\x01 \x03(\x0e2\x15.b2b.options.v1.ScopeR\x06scopes"Z\n\x0bWireMessage\x12\x12\n\x04list\x18\x01 \x01(\x08R\x04list\x12\x1f\n\x0bbare_unless\x18\x02 \x01(\tR\nbareUnless\x12\x16\n\x06scalar\x18\x03 \x01(\x08R\x06scalar"m\n\tErrorSpec\x12\x1f\n\x0bhttp_status\x18\x01 \x01(\x05R\nhttpStatus\x12!\n\x0cconnect_code\x18\x02 \x01(\tR\x0bconnectCode\x12\x1c\n\tretryable\x18\x03 \x01(\x08R\tretryable"q\n\x05Bound\x12(\n\x04unit\x18\x01 \x01(\x0e2\x14.b2b.options.v1.UnitR\x04unit\x12\x14\n\x05least\x18\x02 \x01(\x03R\x05least\x12\x12\n\x04most\x18\x03 \x01(\x03R\x04most\x12\x14\n\x05usual\x18\x04 \x01(\x03R\x05usual*\x87\x01\n\x06Caller\x12\x16\n\x12CALLER_UNSPECIFIED\x10\x00\x12\x11\n\rCALLER_NOBODY\x10\x01\x12\x0e\n\nCALLER_BOT\x10\x02\x12\x14\n\x10CALLER_ADMIN_BOT\x10\x03\x12\x14\n\x10CALLER_ORG_ADMIN\x10\x04\x12\x16\n\x12CALLER_SUPER_ADMIN\x10\x05*\x99\x01\n\x05Scope\x12\x15\n\x11SCOPE_UNSPECIFIED\x10\x00\x12\x0e\n\nSCOPE_READ\x10\x01\x12\x11\n\rSCOPE_MESSAGE\x10\x02\x12\x10\n\x0cSCOPE_THREAD\x10\x03\x12\x11\n\rSCOPE_PROFILE\x10\x04\x12\x0e\n\nSCOPE_FULL\x10\x05\x12\x10\n\x0cSCOPE_UPLOAD\x10\x06\x12\x0f\n\x0bSCOPE_ADMIN\x10\x07*\xa9\x01\n\x04Unit\x12\x14\n\x10UNIT_UNSPECIFIED\x10\x00\x12\x0e\n\nUNIT_UTF16\x10\x01\x12\x0e\n\nUNIT_BYTES\x10\x02\x12\x13\n\x0fUNIT_JSON_BYTES\x10\x03\x12\x0e\n\nUNIT_ITEMS\x10\x04\x12\x15\n\x11UNIT_MEMBER_ITEMS\x10\x05\x12\x0f\n\x0bUNIT_LEVELS\x10\x06\x12\x0f\n\x0bUNIT_NUMBER\x10\x07\x12\r\n\tUNIT_PAGE\x10\x08:P\n\x06access\x18\xd1\x86\x03 \x01(\x0b2\x16.b2b.options.v1.Access\x12\x1e.google.protobuf.MethodOptionsR\x06access:J\n\x04rest\x18\xd2\x86\x03 \x01(\x0b2\x14.b2b.options.v1.Rest\x12\x1e.google.protobuf.MethodOptionsR\x04rest:>\n\twebsocket\x18\xd3\x86\x03 \x01(\t\x12\x1e.google.protobuf.MethodOptionsR\twebsocket:I\n\x04wire\x18\xdb\x86\x03 \x01(\x0b2\x14.b2b.options.v1.Wire\x12\x1d.google.protobuf.FieldOptionsR\x04wire:I\n\x04told\x18\xdd\x86\x03 \x01(\x0b2\x14.b2b.options.v1.Told\x12\x1d.google.protobuf.FieldOptionsR\x04told:a\n\x0cwire_message\x18\xe5\x86\x03 \x01(\x0b2\x1b.b2b.options.v1.WireMessage\x12\x1f.google.protobuf.MessageOptionsR\x0bwireMessage:T\n\x05error\x18\xef\x86\x03 \x01(\x0b2\x19.b2b.options.v1.ErrorSpec\x12!.google.protobuf.EnumValueOptionsR\x05error:P\n\x05bound\x18\xf0\x86\x03 \x01(\x0b2\x15.b2b.options.v1.Bound\x12!.google.protobuf.EnumValueOptionsR\x05boundB=Z;github.com/b2b-protocol/b2b/sdk/go/b2b/options/v1;optionsv1b\x06proto3',
+    b'\n\x1cb2b/options/v1/options.proto\x12\x0eb2b.options.v1\x1a google/protobuf/descriptor.proto"g\n\x06Access\x120\n\x07callers\x18\x01 \x03(\x0e2\x16.b2b.options.v1.CallerR\x07callers\x12+\n\x05scope\x18\x02 \x01(\x0e2\x15.b2b.options.v1.ScopeR\x05scope"R\n\nStatusWhen\x12\x14\n\x05field\x18\x01 \x01(\tR\x05field\x12\x16\n\x06equals\x18\x02 \x01(\tR\x06equals\x12\x16\n\x06status\x18\x03 \x01(\x05R\x06status"\x8e\x01\n\x04Rest\x12\x16\n\x06status\x18\x01 \x01(\x05R\x06status\x12;\n\x0bstatus_when\x18\x02 \x03(\x0b2\x1a.b2b.options.v1.StatusWhenR\nstatusWhen\x12\x12\n\x04etag\x18\x03 \x01(\tR\x04etag\x12\x1d\n\nmedia_type\x18\x04 \x01(\tR\tmediaType"\xb3\x02\n\x04Wire\x12\x1f\n\x0bomit_absent\x18\x01 \x01(\x08R\nomitAbsent\x12\x19\n\x08raw_json\x18\x02 \x01(\x08R\x07rawJson\x12\x1e\n\x0bany_to_text\x18\x03 \x01(\x08R\tanyToText\x12\x1b\n\tbody_keys\x18\x04 \x01(\x08R\x08bodyKeys\x12\x16\n\x06hidden\x18\x05 \x01(\x08R\x06hidden\x12\x16\n\x06inline\x18\x06 \x01(\x08R\x06inline\x12\x1d\n\nextra_keys\x18\x07 \x01(\x08R\textraKeys\x12\x19\n\x08not_null\x18\x08 \x01(\x08R\x07notNull\x12\x16\n\x06header\x18\t \x01(\tR\x06header\x12\x16\n\x06needed\x18\n \x01(\x08R\x06needed\x12\x18\n\x07webhook\x18\x0b \x01(\x08R\x07webhook"P\n\x04Told\x12-\n\x06scopes\x18\x01 \x03(\x0e2\x15.b2b.options.v1.ScopeR\x06scopes\x12\x19\n\x08if_named\x18\x02 \x01(\x08R\x07ifNamed"Z\n\x0bWireMessage\x12\x12\n\x04list\x18\x01 \x01(\x08R\x04list\x12\x1f\n\x0bbare_unless\x18\x02 \x01(\tR\nbareUnless\x12\x16\n\x06scalar\x18\x03 \x01(\x08R\x06scalar"m\n\tErrorSpec\x12\x1f\n\x0bhttp_status\x18\x01 \x01(\x05R\nhttpStatus\x12!\n\x0cconnect_code\x18\x02 \x01(\tR\x0bconnectCode\x12\x1c\n\tretryable\x18\x03 \x01(\x08R\tretryable"q\n\x05Bound\x12(\n\x04unit\x18\x01 \x01(\x0e2\x14.b2b.options.v1.UnitR\x04unit\x12\x14\n\x05least\x18\x02 \x01(\x03R\x05least\x12\x12\n\x04most\x18\x03 \x01(\x03R\x04most\x12\x14\n\x05usual\x18\x04 \x01(\x03R\x05usual*\x87\x01\n\x06Caller\x12\x16\n\x12CALLER_UNSPECIFIED\x10\x00\x12\x11\n\rCALLER_NOBODY\x10\x01\x12\x0e\n\nCALLER_BOT\x10\x02\x12\x14\n\x10CALLER_ADMIN_BOT\x10\x03\x12\x14\n\x10CALLER_ORG_ADMIN\x10\x04\x12\x16\n\x12CALLER_SUPER_ADMIN\x10\x05*\x99\x01\n\x05Scope\x12\x15\n\x11SCOPE_UNSPECIFIED\x10\x00\x12\x0e\n\nSCOPE_READ\x10\x01\x12\x11\n\rSCOPE_MESSAGE\x10\x02\x12\x10\n\x0cSCOPE_THREAD\x10\x03\x12\x11\n\rSCOPE_PROFILE\x10\x04\x12\x0e\n\nSCOPE_FULL\x10\x05\x12\x10\n\x0cSCOPE_UPLOAD\x10\x06\x12\x0f\n\x0bSCOPE_ADMIN\x10\x07*\xa9\x01\n\x04Unit\x12\x14\n\x10UNIT_UNSPECIFIED\x10\x00\x12\x0e\n\nUNIT_UTF16\x10\x01\x12\x0e\n\nUNIT_BYTES\x10\x02\x12\x13\n\x0fUNIT_JSON_BYTES\x10\x03\x12\x0e\n\nUNIT_ITEMS\x10\x04\x12\x15\n\x11UNIT_MEMBER_ITEMS\x10\x05\x12\x0f\n\x0bUNIT_LEVELS\x10\x06\x12\x0f\n\x0bUNIT_NUMBER\x10\x07\x12\r\n\tUNIT_PAGE\x10\x08:P\n\x06access\x18\xd1\x86\x03 \x01(\x0b2\x16.b2b.options.v1.Access\x12\x1e.google.protobuf.MethodOptionsR\x06access:J\n\x04rest\x18\xd2\x86\x03 \x01(\x0b2\x14.b2b.options.v1.Rest\x12\x1e.google.protobuf.MethodOptionsR\x04rest:>\n\twebsocket\x18\xd3\x86\x03 \x01(\t\x12\x1e.google.protobuf.MethodOptionsR\twebsocket:I\n\x04wire\x18\xdb\x86\x03 \x01(\x0b2\x14.b2b.options.v1.Wire\x12\x1d.google.protobuf.FieldOptionsR\x04wire:I\n\x04told\x18\xdd\x86\x03 \x01(\x0b2\x14.b2b.options.v1.Told\x12\x1d.google.protobuf.FieldOptionsR\x04told:a\n\x0cwire_message\x18\xe5\x86\x03 \x01(\x0b2\x1b.b2b.options.v1.WireMessage\x12\x1f.google.protobuf.MessageOptionsR\x0bwireMessage:T\n\x05error\x18\xef\x86\x03 \x01(\x0b2\x19.b2b.options.v1.ErrorSpec\x12!.google.protobuf.EnumValueOptionsR\x05error:P\n\x05bound\x18\xf0\x86\x03 \x01(\x0b2\x15.b2b.options.v1.Bound\x12!.google.protobuf.EnumValueOptionsR\x05boundB=Z;github.com/b2b-protocol/b2b/sdk/go/b2b/options/v1;optionsv1b\x06proto3',
     [
         descriptor_pb.desc(),
     ],
