@@ -83,6 +83,8 @@ func TestSkill(t *testing.T) {
 				operator.must("POST", "/api/auth/register", map[string]any{
 					"org_id": n.orgOf(known), "ticket": ticket, "name": "builder",
 				})
+			case strings.HasSuffix(strings.Fields(line)[3], "/api/leases"):
+				learn("<lease_id>", answer["id"])
 			case strings.Contains(line, "/api/threads ") || strings.HasSuffix(strings.Fields(line)[3], "/api/threads"):
 				learn("<thread_id>", answer["id"])
 			}

@@ -78,7 +78,7 @@ func (m *Metrics) Calls(operations []*call.Operation) call.Meter {
 		}, []string{"operation", "binding"}),
 		took: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "b2b_call_duration_seconds",
-			Help:    "Time that the server needed for a call, without reading the request and writing the response. Calls that stream have none.",
+			Help:    "Time that the server needed for a call, without reading the request and writing the response. Calls that stream or wait have none.",
 			Buckets: callBuckets, NativeHistogramBucketFactor: nativeFactor, NativeHistogramMaxBucketNumber: nativeBuckets,
 			NativeHistogramMinResetDuration: time.Hour,
 		}, []string{"operation", "binding"}),
@@ -150,7 +150,7 @@ func (c *calls) of(info *call.Info) (*series, int) {
 		ok: counter(ok), refused: counter(refused), failed: counter(failed), canceled: counter(canceled),
 		inFlight: c.inFlight.WithLabelValues(op.name, via),
 	}
-	if o := info.Operation; o != nil && o.Stream == nil && o.Receive == nil {
+	if o := info.Operation; o != nil && o.Stream == nil && o.Receive == nil && !o.Waits {
 		s.took = c.took.WithLabelValues(op.name, via)
 	}
 	op.series[b].Store(s) // another goroutine may have stored the same series

@@ -44,7 +44,7 @@ func (s *leaseService) AcquireLease(ctx context.Context, req *b2bv1.AcquireLease
 	if pause := call.From(ctx).Pause; pause != nil {
 		pause()
 	}
-	woken, leave, err := s.desks.join(ctx, r.wait.OrgID, r.id)
+	woken, leave, err := s.desks.join(r.wait.OrgID, r.id)
 	if err != nil {
 		return nil, fmt.Errorf("follow the leases of the org: %w", err)
 	}

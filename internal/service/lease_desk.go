@@ -36,7 +36,7 @@ type leaseDesk struct {
 
 // join starts to wake a call when a lease with this id is granted after join has returned, and when
 // the subscription ends. leave ends that, and must be called once.
-func (d *leaseDesks) join(ctx context.Context, org, id string) (woken <-chan struct{}, leave func(), err error) {
+func (d *leaseDesks) join(org, id string) (woken <-chan struct{}, leave func(), err error) {
 	d.mu.Lock()
 	desk := d.orgs[org]
 	if desk == nil {
@@ -46,7 +46,7 @@ func (d *leaseDesks) join(ctx context.Context, org, id string) (woken <-chan str
 	desk.users++
 	d.mu.Unlock()
 
-	desk.open.Do(func() { desk.err = d.start(ctx, desk, org) })
+	desk.open.Do(func() { desk.err = d.start(desk, org) })
 	if desk.err != nil {
 		d.leave(org, desk)
 		return nil, nil, desk.err
@@ -84,16 +84,17 @@ func (d *leaseDesks) leave(org string, desk *leaseDesk) {
 	}
 }
 
-// start subscribes to the log of an org.
-func (d *leaseDesks) start(ctx context.Context, desk *leaseDesk, org string) error {
-	sub, err := d.core.Events.Subscribe(ctx, eventlog.Viewer{OrgID: org, Webhook: true}, nil, eventlog.Filter{Types: []string{eventtype.LeaseAcquired}})
+// start subscribes to the log of an org. Calls that join meanwhile wait for it, so it does not end
+// with the call that was first.
+func (d *leaseDesks) start(desk *leaseDesk, org string) error {
+	run, cancel := context.WithCancel(call.OnBehalf(d.core.Streams, org))
+	sub, err := d.core.Events.Subscribe(run, eventlog.Viewer{OrgID: org, Webhook: true}, nil, eventlog.Filter{Types: []string{eventtype.LeaseAcquired}})
 	if err != nil {
+		cancel()
 		d.forget(org, desk)
 		return err
 	}
-	desk.sub = sub
-	run, cancel := context.WithCancel(call.OnBehalf(d.core.Streams, org))
-	desk.cancel = cancel
+	desk.sub, desk.cancel = sub, cancel
 	go d.run(run, desk, org)
 	return nil
 }

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,15 +21,33 @@ import (
 // scripted is an exporter without a network.
 type scripted struct {
 	respond func(ctx context.Context, n int) error // n: posts before
-	posted  []int                                  // spans of each post
-	at      []time.Time
-	closed  bool
+
+	mu     sync.Mutex // a test reads while the tracer runs
+	spans  []int      // of each post
+	at     []time.Time
+	closed bool
 }
 
 func (s *scripted) post(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
-	n := len(s.posted)
-	s.posted, s.at = append(s.posted, len(spans)), append(s.at, time.Now())
+	s.mu.Lock()
+	n := len(s.spans)
+	s.spans, s.at = append(s.spans, len(spans)), append(s.at, time.Now())
+	s.mu.Unlock()
 	return s.respond(ctx, n)
+}
+
+// posted returns the number of spans of each post.
+func (s *scripted) posted() []int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.spans)
+}
+
+// times returns when each post was made.
+func (s *scripted) times() []time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.at)
 }
 
 func (s *scripted) close() { s.closed = true }
@@ -63,18 +83,18 @@ func TestBatches(t *testing.T) {
 		go func() { done <- tracer.Run(ctx) }()
 		end(ctx, tracer, maxBatch+3)
 		synctest.Wait()
-		if fmt.Sprint(e.posted) != "[512]" {
-			t.Errorf("posted %v at once", e.posted)
+		if fmt.Sprint(e.posted()) != "[512]" {
+			t.Errorf("posted %v at once", e.posted())
 		}
 		time.Sleep(time.Second)
 		synctest.Wait()
-		if fmt.Sprint(e.posted) != "[512 3]" {
-			t.Errorf("posted %v after a second", e.posted)
+		if fmt.Sprint(e.posted()) != "[512 3]" {
+			t.Errorf("posted %v after a second", e.posted())
 		}
 		end(ctx, tracer, 2)
 		stop()
-		if err := <-done; err != nil || fmt.Sprint(e.posted) != "[512 3 2]" || !e.closed {
-			t.Errorf("posted %v until the end (%v), closed %v", e.posted, err, e.closed)
+		if err := <-done; err != nil || fmt.Sprint(e.posted()) != "[512 3 2]" || !e.closed {
+			t.Errorf("posted %v until the end (%v), closed %v", e.posted(), err, e.closed)
 		}
 		if log.String() != "" {
 			t.Errorf("logged %s", log)
@@ -152,14 +172,15 @@ func TestRetries(t *testing.T) {
 				end(ctx, tracer, maxBatch)
 				time.Sleep(10 * time.Minute)
 				synctest.Wait()
-				if n := len(e.posted); n < c.posts[0] || n > c.posts[1] {
+				if n := len(e.posted()); n < c.posts[0] || n > c.posts[1] {
 					t.Errorf("%d posts", n)
 				}
 				if tracer.queue.lost.Total(c.kind) == 0 {
 					t.Errorf("no %q in %s", c.kind, log)
 				}
-				for i := 1; i < len(e.at); i++ {
-					if pause := e.at[i].Sub(e.at[i-1]); pause < 500*time.Millisecond {
+				at := e.times()
+				for i := 1; i < len(at); i++ {
+					if pause := at[i].Sub(at[i-1]); pause < 500*time.Millisecond {
 						t.Errorf("pause of %v", pause)
 					}
 				}
