@@ -276,7 +276,8 @@ func (s *socket) ping() {
 	s.wants("pong")
 }
 
-// closed reads until the connection is closed with this code and reason. It returns the last frame.
+// closed reads until the connection is closed with this code and one of these reasons. It returns the
+// last frame.
 func (s *socket) closed(code int, reasons ...string) (last frame) {
 	s.Helper()
 	for {

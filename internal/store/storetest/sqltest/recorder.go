@@ -3,6 +3,7 @@ package sqltest
 import (
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 
 	"modernc.org/libc"
@@ -103,7 +104,12 @@ func eachStatement(tls *libc.TLS, path string, do func(stmt uintptr)) {
 	}
 }
 
+// eachOf calls do with the prepared statements of a connection, which may be closing: the driver
+// closes one whose query was interrupted.
 func eachOf(tls *libc.TLS, c reflect.Value, do func(stmt uintptr)) {
+	closing := (*sync.Mutex)(c.FieldByName("Mutex").Addr().UnsafePointer()) // the driver closes under it
+	closing.Lock()
+	defer closing.Unlock()
 	db := uintptr(c.FieldByName("db").Uint())
 	if db == 0 {
 		return // it is closed
