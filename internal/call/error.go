@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 
@@ -124,6 +125,12 @@ var catalogue = sync.OnceValue(func() map[b2bv1.ErrorCode]*optionsv1.ErrorSpec {
 	}
 	return specs
 })
+
+// HasCode reports whether an error is an *Error with one of these codes.
+func HasCode(err error, codes ...b2bv1.ErrorCode) bool {
+	var e *Error
+	return errors.As(err, &e) && slices.Contains(codes, e.Code)
+}
 
 // outage is the error of something that the server depends on and that is unavailable now.
 type outage interface {

@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/b2b-protocol/b2b/internal/call"
 	"github.com/b2b-protocol/b2b/internal/leasename"
-	"github.com/b2b-protocol/b2b/internal/limits"
 	"github.com/b2b-protocol/b2b/internal/store"
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
@@ -23,8 +21,8 @@ type leaseService struct {
 
 // leaseReads is what leaseService reads of the store.
 type leaseReads interface {
+	botsReader
 	BotID(ctx context.Context, org, ref string) (string, error)
-	BotsByID(ctx context.Context, org string, ids []string) ([]store.Bot, error)
 	LeaseClock(ctx context.Context, local int64) (int64, error)
 	Lease(ctx context.Context, org, id string) (*store.NamedLease, error)
 	Leases(ctx context.Context, q store.LeaseQuery) ([]store.NamedLease, error)
@@ -36,7 +34,7 @@ type leaseTx interface {
 	eventTx
 	auditTx
 	accessTx
-	BotsByID(ctx context.Context, org string, ids []string) ([]store.Bot, error)
+	botsReader
 	LeaseClock(ctx context.Context, local int64) (int64, error)
 	Lease(ctx context.Context, org, id string) (*store.NamedLease, error)
 	LeasesIn(ctx context.Context, org string, now int64, places store.LeasePlaces) ([]store.NamedLease, error)
@@ -63,9 +61,7 @@ func (s *leaseService) RenewLease(ctx context.Context, req *b2bv1.RenewLeaseRequ
 		if lease.BotID != caller.BotID {
 			return nil, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_FORBIDDEN, "The lease belongs to another bot")
 		}
-		if req.TtlSeconds != nil {
-			lease.TTL = (time.Duration(req.GetTtlSeconds()) * time.Second).Milliseconds()
-		}
+		lease.TTL = leaseTTL(req.TtlSeconds, lease.TTL)
 		lease.ExpiresAt = now + lease.TTL
 		if err := tx.ExtendLease(ctx, lease.ID, lease.TTL, lease.ExpiresAt); err != nil {
 			return nil, fmt.Errorf("extend a lease: %w", err)
@@ -89,7 +85,8 @@ func (s *leaseService) ReleaseLease(ctx context.Context, req *b2bv1.ReleaseLease
 			return nil, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_FORBIDDEN, "The lease belongs to another bot")
 		default:
 			why = b2bv1.LeaseEnd_LEASE_END_REVOKED
-			err := s.audit(ctx, tx, caller.OrgID, actorBot(ctx), "lease.revoke", "lease", lease.ID, detail{"name": lease.Name, "holder": lease.BotID})
+			err := s.audit(ctx, tx, caller.OrgID, actorBot(ctx), "lease.revoke", "lease", lease.ID,
+				detail{"name": lease.Name, "holder": lease.BotID})
 			if err != nil {
 				return nil, err
 			}
@@ -104,11 +101,22 @@ func (s *leaseService) ReleaseLease(ctx context.Context, req *b2bv1.ReleaseLease
 	})
 }
 
+// leaseNow returns the time by the clock of leases, in Unix milliseconds.
+func (c *core) leaseNow(ctx context.Context, r interface {
+	LeaseClock(ctx context.Context, local int64) (int64, error)
+}) (int64, error) {
+	now, err := r.LeaseClock(ctx, c.nowMS())
+	if err != nil {
+		return 0, fmt.Errorf("read the clock of leases: %w", err)
+	}
+	return now, nil
+}
+
 // heldLease returns a lease that has not ended, and the time by the clock of leases.
 func (s *leaseService) heldLease(ctx context.Context, tx leaseTx, id string) (*store.NamedLease, int64, error) {
-	now, err := tx.LeaseClock(ctx, s.nowMS())
+	now, err := s.leaseNow(ctx, tx)
 	if err != nil {
-		return nil, 0, fmt.Errorf("read the clock of leases: %w", err)
+		return nil, 0, err
 	}
 	lease, err := tx.Lease(ctx, call.CallerOf(ctx).OrgID, id)
 	if err != nil {
@@ -131,9 +139,9 @@ func errLeaseLost() error {
 // GetLease returns a lease that has not ended (B2B-LEASE-012).
 func (s *leaseService) GetLease(ctx context.Context, req *b2bv1.GetLeaseRequest) (*b2bv1.GetLeaseResponse, error) {
 	org := call.CallerOf(ctx).OrgID
-	now, err := s.reads.LeaseClock(ctx, s.nowMS())
+	now, err := s.leaseNow(ctx, s.reads)
 	if err != nil {
-		return nil, fmt.Errorf("read the clock of leases: %w", err)
+		return nil, err
 	}
 	lease, err := s.reads.Lease(ctx, org, req.GetId())
 	if err != nil {
@@ -142,11 +150,11 @@ func (s *leaseService) GetLease(ctx context.Context, req *b2bv1.GetLeaseRequest)
 	if lease.ExpiresAt <= now {
 		return nil, notFound(store.ErrNotFound, "Lease")
 	}
-	names, err := s.holders(ctx, org, []store.NamedLease{*lease})
+	holder, err := holderName(ctx, s.reads, lease)
 	if err != nil {
 		return nil, err
 	}
-	return &b2bv1.GetLeaseResponse{Lease: leaseMessage(lease, names[lease.BotID])}, nil
+	return &b2bv1.GetLeaseResponse{Lease: leaseMessage(lease, holder)}, nil
 }
 
 // ListLeases lists the leases of the org by name (B2B-LEASE-012).
@@ -166,9 +174,9 @@ func (s *leaseService) ListLeases(ctx context.Context, req *b2bv1.ListLeasesRequ
 			return nil, notFound(err, "Bot")
 		}
 	}
-	now, err := s.reads.LeaseClock(ctx, s.nowMS())
+	now, err := s.leaseNow(ctx, s.reads)
 	if err != nil {
-		return nil, fmt.Errorf("read the clock of leases: %w", err)
+		return nil, err
 	}
 	q.Now = now
 	rows, err := s.listed(ctx, q, req.GetName())
@@ -176,7 +184,7 @@ func (s *leaseService) ListLeases(ctx context.Context, req *b2bv1.ListLeasesRequ
 		return nil, err
 	}
 	leases, more := page(rows, size)
-	names, err := s.holders(ctx, org, leases)
+	names, err := holderNames(ctx, s.reads, org, leases)
 	if err != nil {
 		return nil, err
 	}
@@ -227,31 +235,35 @@ func selects(q store.LeaseQuery, l *store.NamedLease) bool {
 	return after && strings.HasPrefix(l.Name, q.Prefix) && (q.BotID == "" || q.BotID == l.BotID)
 }
 
-// holders returns the names of the holders of leases by their ids.
-func (s *leaseService) holders(ctx context.Context, org string, leases []store.NamedLease) (map[string]string, error) {
-	ids := make([]string, 0, len(leases))
-	for i := range leases {
-		ids = append(ids, leases[i].BotID)
-	}
-	return botNames(ctx, s.reads, org, ids)
+// botsReader finds bots by their ids.
+type botsReader interface {
+	BotsByID(ctx context.Context, org string, ids []string) ([]store.Bot, error)
 }
 
-// botNames returns the names of bots of an org by their ids.
-func botNames(ctx context.Context, r interface {
-	BotsByID(ctx context.Context, org string, ids []string) ([]store.Bot, error)
-}, org string, ids []string) (map[string]string, error) {
-	names := map[string]string{}
-	if len(ids) == 0 {
-		return names, nil
+// holderNames returns the names of the holders of leases of an org by their ids.
+func holderNames(ctx context.Context, r botsReader, org string, leases []store.NamedLease) (map[string]string, error) {
+	if len(leases) == 0 {
+		return nil, nil
+	}
+	ids := make([]string, len(leases))
+	for i := range leases {
+		ids[i] = leases[i].BotID
 	}
 	bots, err := r.BotsByID(ctx, org, ids)
 	if err != nil {
 		return nil, fmt.Errorf("read the holders of leases: %w", err)
 	}
+	names := make(map[string]string, len(bots))
 	for i := range bots {
 		names[bots[i].ID] = bots[i].Name
 	}
 	return names, nil
+}
+
+// holderName returns the name of the holder of a lease.
+func holderName(ctx context.Context, r botsReader, lease *store.NamedLease) (string, error) {
+	names, err := holderNames(ctx, r, lease.OrgID, []store.NamedLease{*lease})
+	return names[lease.BotID], err
 }
 
 // leaseMessage returns the message of a lease.
@@ -286,10 +298,10 @@ func places(name leasename.Name) store.LeasePlaces {
 	return p
 }
 
-// leaseSeconds returns how long a lease lasts, in milliseconds.
-func leaseSeconds(asked *int32) int64 {
-	if asked == nil {
-		return limits.LeaseSeconds * 1000
+// leaseTTL returns how long a lease lasts, in milliseconds; usual if the request does not say.
+func leaseTTL(seconds *int32, usual int64) int64 {
+	if seconds == nil {
+		return usual
 	}
-	return int64(*asked) * 1000
+	return int64(*seconds) * 1000
 }

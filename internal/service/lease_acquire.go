@@ -34,17 +34,14 @@ func (s *leaseService) AcquireLease(ctx context.Context, req *b2bv1.AcquireLease
 	if err != nil {
 		return nil, err
 	}
-	if req.GetWaitSeconds() == 0 {
-		return s.tryLease(ctx, req, r)
-	}
 	res, err := s.tryLease(ctx, req, r)
-	if !isLeaseHeld(err) {
+	if !isLeaseHeld(err) || req.GetWaitSeconds() == 0 {
 		return res, err
 	}
 	if pause := call.From(ctx).Pause; pause != nil {
 		pause()
 	}
-	woken, leave, err := s.desks.join(r.wait.OrgID, r.id)
+	woken, leave, err := s.desks.join(r.wait.OrgID, r.wait.ID)
 	if err != nil {
 		return nil, fmt.Errorf("follow the leases of the org: %w", err)
 	}
@@ -57,8 +54,7 @@ func (s *leaseService) AcquireLease(ctx context.Context, req *b2bv1.AcquireLease
 }
 
 func isLeaseHeld(err error) bool {
-	e, ok := call.AsError(err)
-	return err != nil && ok && e.Code == b2bv1.ErrorCode_ERROR_CODE_LEASE_HELD
+	return call.HasCode(err, b2bv1.ErrorCode_ERROR_CODE_LEASE_HELD)
 }
 
 // awaitLease queues a request, and tries again whenever its lease may be free. Its error is
@@ -79,18 +75,15 @@ func (s *leaseService) awaitLease(ctx context.Context, req *b2bv1.AcquireLeaseRe
 			}
 			continue // another call was faster
 		}
-		timer := time.NewTimer(max(0, min(check, left)))
 		select {
 		case <-woken:
-		case <-timer.C:
+		case <-time.After(min(check, left)):
 		case <-ctx.Done():
-			timer.Stop()
 			return nil, ctx.Err()
 		case <-s.Streams.Done():
-			timer.Stop()
-			return nil, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE, "The server stops").WithHint("Repeat the call with the same request_id.")
+			return nil, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE, "The server stops").
+				WithHint("Repeat the call with the same request_id.")
 		}
-		timer.Stop()
 		if s.Now().Sub(begun) < asked {
 			continue
 		}
@@ -99,7 +92,7 @@ func (s *leaseService) awaitLease(ctx context.Context, req *b2bv1.AcquireLeaseRe
 			return res, err
 		}
 		e, _ := call.AsError(err)
-		return nil, e.With("wait_id", r.id)
+		return nil, e.With("wait_id", r.wait.ID)
 	}
 }
 
@@ -110,16 +103,17 @@ func (s *leaseService) leaseRequest(ctx context.Context, req *b2bv1.AcquireLease
 	if err != nil {
 		return nil, call.Invalid("name: %s", err)
 	}
-	r := &leaseRequest{id: newID(), name: name}
+	r := &leaseRequest{name: name, continues: req.GetWaitId() != "", wait: store.LeaseWait{
+		ID: newID(), OrgID: caller.OrgID, Name: name.String(), Head: name.Head(), BotID: caller.BotID, Note: req.Note,
+		Shared: req.GetMode() == b2bv1.LeaseMode_LEASE_MODE_SHARED,
+		TTL:    leaseTTL(req.TtlSeconds, limits.LeaseSeconds*1000),
+		NodeID: s.Node.ID,
+	}}
 	switch {
-	case req.GetWaitId() != "":
-		r.id, r.continues = req.GetWaitId(), true
+	case r.continues:
+		r.wait.ID = req.GetWaitId()
 	case req.GetRequestId() != "":
-		r.id = uuid.NewSHA1(leaseIDs, []byte(caller.OrgID+"\x00"+caller.BotID+"\x00"+req.GetRequestId())).String()
-	}
-	r.wait = store.LeaseWait{
-		ID: r.id, OrgID: caller.OrgID, Name: name.String(), Head: name.Head(), BotID: caller.BotID, Note: req.Note,
-		Shared: req.GetMode() == b2bv1.LeaseMode_LEASE_MODE_SHARED, TTL: leaseSeconds(req.TtlSeconds), NodeID: s.Node.ID,
+		r.wait.ID = uuid.NewSHA1(leaseIDs, []byte(caller.OrgID+"\x00"+caller.BotID+"\x00"+req.GetRequestId())).String()
 	}
 	return r, nil
 }
@@ -127,26 +121,14 @@ func (s *leaseService) leaseRequest(ctx context.Context, req *b2bv1.AcquireLease
 // tryLease takes the lease, or returns the one that was granted while the call waited. The error is
 // LEASE_HELD if something is in the way.
 func (s *leaseService) tryLease(ctx context.Context, req *b2bv1.AcquireLeaseRequest, r *leaseRequest) (*b2bv1.AcquireLeaseResponse, error) {
-	org := r.wait.OrgID
-	return change(ctx, s.core, org, req, func(tx leaseTx) (*b2bv1.AcquireLeaseResponse, error) {
-		now, err := tx.LeaseClock(ctx, s.nowMS())
-		if err != nil {
-			return nil, fmt.Errorf("read the clock of leases: %w", err)
+	asked := *r
+	return change(ctx, s.core, r.wait.OrgID, req, func(tx leaseTx) (*b2bv1.AcquireLeaseResponse, error) {
+		*r = asked // in each run
+		now, granted, waits, err := s.enter(ctx, tx, r)
+		if granted != nil || err != nil {
+			return &b2bv1.AcquireLeaseResponse{Lease: granted}, err
 		}
-		if lease, err := s.granted(ctx, tx, r, now); lease != nil || err != nil {
-			return lease, err
-		}
-		if err := s.settleLeases(ctx, tx, org, now); err != nil {
-			return nil, err
-		}
-		if lease, err := s.granted(ctx, tx, r, now); lease != nil || err != nil {
-			return lease, err
-		}
-		waits, err := tx.LeaseWaits(ctx, org, now, s.Node.Live(), limits.LeaseWaitsOfOrg)
-		if err != nil {
-			return nil, fmt.Errorf("list the waits for leases: %w", err)
-		}
-		if err := s.continued(r, waits); err != nil {
+		if err := r.continueWait(waits); err != nil {
 			return nil, err
 		}
 		why, err := s.blockers(ctx, tx, r, waits, now)
@@ -154,7 +136,7 @@ func (s *leaseService) tryLease(ctx context.Context, req *b2bv1.AcquireLeaseRequ
 			return nil, err
 		}
 		if why != nil {
-			return nil, s.held(ctx, tx, org, why)
+			return nil, errLeaseHeld(ctx, tx, why)
 		}
 		if err := checkLeaseQuota(ctx, tx, &r.wait, now); err != nil {
 			return nil, err
@@ -163,24 +145,42 @@ func (s *leaseService) tryLease(ctx context.Context, req *b2bv1.AcquireLeaseRequ
 		if err != nil {
 			return nil, err
 		}
-		if err := tx.DeleteLeaseWait(ctx, r.id); err != nil {
+		if err := tx.DeleteLeaseWait(ctx, r.wait.ID); err != nil {
 			return nil, fmt.Errorf("end the wait for a lease: %w", err)
 		}
 		return &b2bv1.AcquireLeaseResponse{Lease: lease}, nil
 	})
 }
 
-// continued checks the wait that a request names. One that has ended is replaced by a new one, at
+// enter settles the leases of the org. It returns the lease of a request if that was granted
+// meanwhile, or else the calls that wait.
+func (s *leaseService) enter(ctx context.Context, tx leaseTx, r *leaseRequest) (now int64, granted *b2bv1.Lease, waits []store.LeaseWait, err error) {
+	if now, err = s.leaseNow(ctx, tx); err != nil {
+		return 0, nil, nil, err
+	}
+	if err := s.settleLeases(ctx, tx, r.wait.OrgID, now); err != nil {
+		return 0, nil, nil, err
+	}
+	if granted, err = s.granted(ctx, tx, r, now); granted != nil || err != nil {
+		return now, granted, nil, err
+	}
+	waits, err = tx.LeaseWaits(ctx, r.wait.OrgID, now, s.Node.Live(), limits.LeaseWaitsOfOrg)
+	if err != nil {
+		return 0, nil, nil, fmt.Errorf("list the waits for leases: %w", err)
+	}
+	return now, nil, waits, nil
+}
+
+// continueWait checks the wait that a request names. One that has ended is replaced by a new one, at
 // the end of the queue.
-func (s *leaseService) continued(r *leaseRequest, waits []store.LeaseWait) error {
+func (r *leaseRequest) continueWait(waits []store.LeaseWait) error {
 	for i := range waits {
-		if waits[i].ID == r.id {
+		if waits[i].ID == r.wait.ID {
 			return r.check(waits[i].BotID, waits[i].Name, waits[i].Shared)
 		}
 	}
 	if r.continues {
-		r.id, r.continues = newID(), false
-		r.wait.ID = r.id
+		r.wait.ID, r.continues = newID(), false
 	}
 	return nil
 }
@@ -199,8 +199,8 @@ func (r *leaseRequest) check(bot, name string, shared bool) error {
 
 // granted returns the lease with the id of a request, if there is one; nil if not. One that has
 // expired is ended, so that its id can be used.
-func (s *leaseService) granted(ctx context.Context, tx leaseTx, r *leaseRequest, now int64) (*b2bv1.AcquireLeaseResponse, error) {
-	lease, err := tx.Lease(ctx, r.wait.OrgID, r.id)
+func (s *leaseService) granted(ctx context.Context, tx leaseTx, r *leaseRequest, now int64) (*b2bv1.Lease, error) {
+	lease, err := tx.Lease(ctx, r.wait.OrgID, r.wait.ID)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return nil, nil
@@ -212,19 +212,7 @@ func (s *leaseService) granted(ctx context.Context, tx leaseTx, r *leaseRequest,
 	if err := r.check(lease.BotID, lease.Name, lease.Shared); err != nil {
 		return nil, err
 	}
-	return &b2bv1.AcquireLeaseResponse{Lease: leaseMessage(lease, call.CallerOf(ctx).BotName)}, nil
-}
-
-// held returns the error that names what is in the way.
-func (s *leaseService) held(ctx context.Context, tx leaseTx, org string, why *blocked) error {
-	if why.by == nil {
-		return errLeaseHeld(why, "")
-	}
-	names, err := botNames(ctx, tx, org, []string{why.by.BotID})
-	if err != nil {
-		return err
-	}
-	return errLeaseHeld(why, names[why.by.BotID])
+	return leaseMessage(lease, call.CallerOf(ctx).BotName), nil
 }
 
 // checkLeaseQuota refuses a lease of an org or bot that has too many (B2B-LEASE-020).
@@ -239,7 +227,8 @@ func checkLeaseQuota(ctx context.Context, tx leaseTx, w *store.LeaseWait, now in
 		most int64
 	}{{"bot", ofBot, limits.LeasesOfBot}, {"org", ofOrg, limits.LeasesOfOrg}} {
 		if quota.have >= quota.most {
-			return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_QUOTA_EXCEEDED, "The %s has %d leases, the most that it may have", quota.of, quota.most).
+			return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_QUOTA_EXCEEDED,
+				"The %s has %d leases, the most that it may have", quota.of, quota.most).
 				WithHint("Release leases that are not needed, or take one with a pattern for several things.")
 		}
 	}
@@ -250,24 +239,14 @@ func checkLeaseQuota(ctx context.Context, tx leaseTx, w *store.LeaseWait, now in
 // or has one. It returns how long to wait if nothing wakes the call: until the lease in the way
 // expires. 0: the lease was granted, or is free.
 func (s *leaseService) queueLease(ctx context.Context, r *leaseRequest, asked time.Duration) (check time.Duration, err error) {
-	org := r.wait.OrgID
-	err = update(ctx, s.core, org, func(tx leaseTx) error {
-		check = 0
-		now, err := tx.LeaseClock(ctx, s.nowMS())
-		if err != nil {
-			return fmt.Errorf("read the clock of leases: %w", err)
-		}
-		if err := s.settleLeases(ctx, tx, org, now); err != nil {
+	requested := *r
+	err = update(ctx, s.core, r.wait.OrgID, func(tx leaseTx) error {
+		*r, check = requested, 0 // in each run
+		now, granted, waits, err := s.enter(ctx, tx, r)
+		if granted != nil || err != nil {
 			return err
 		}
-		if lease, err := s.granted(ctx, tx, r, now); lease != nil || err != nil {
-			return err
-		}
-		waits, err := tx.LeaseWaits(ctx, org, now, s.Node.Live(), limits.LeaseWaitsOfOrg+1)
-		if err != nil {
-			return fmt.Errorf("list the waits for leases: %w", err)
-		}
-		queued, err := s.place(r, waits, now+(asked+leaseGrace).Milliseconds())
+		queued, err := r.place(waits, now+(asked+leaseGrace).Milliseconds())
 		if err != nil {
 			return err
 		}
@@ -291,11 +270,11 @@ func (s *leaseService) queueLease(ctx context.Context, r *leaseRequest, asked ti
 
 // place sets the place and the end of the wait of a request: those that it has, or the last. queued
 // reports whether it waits there already.
-func (s *leaseService) place(r *leaseRequest, waits []store.LeaseWait, until int64) (queued bool, err error) {
+func (r *leaseRequest) place(waits []store.LeaseWait, until int64) (queued bool, err error) {
 	ofBot, last := 0, int64(0)
 	for i := range waits {
 		w := &waits[i]
-		if w.ID == r.id {
+		if w.ID == r.wait.ID {
 			r.wait.Place, r.wait.Until = w.Place, w.Until
 			if r.continues { // once: the wait is then that of this call
 				r.wait.Until, r.continues = until, false
@@ -326,11 +305,11 @@ func (s *leaseService) withdraw(ctx context.Context, r *leaseRequest) error {
 	// Not as the caller, whose access may have changed meanwhile.
 	ctx = call.WithInfo(ctx, &call.Info{Caller: &call.Caller{OrgID: org}})
 	return update(ctx, s.core, org, func(tx leaseTx) error {
-		now, err := tx.LeaseClock(ctx, s.nowMS())
+		now, err := s.leaseNow(ctx, tx)
 		if err != nil {
-			return fmt.Errorf("read the clock of leases: %w", err)
+			return err
 		}
-		lease, err := tx.Lease(ctx, org, r.id)
+		lease, err := tx.Lease(ctx, org, r.wait.ID)
 		switch {
 		case errors.Is(err, store.ErrNotFound):
 		case err != nil:
@@ -340,7 +319,7 @@ func (s *leaseService) withdraw(ctx context.Context, r *leaseRequest) error {
 				return err
 			}
 		}
-		if err := tx.DeleteLeaseWait(ctx, r.id); err != nil {
+		if err := tx.DeleteLeaseWait(ctx, r.wait.ID); err != nil {
 			return fmt.Errorf("end the wait for a lease: %w", err)
 		}
 		return s.grantWaits(ctx, tx, org, now)

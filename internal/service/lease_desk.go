@@ -51,16 +51,16 @@ func (d *leaseDesks) join(org, id string) (woken <-chan struct{}, leave func(), 
 		d.leave(org, desk)
 		return nil, nil, desk.err
 	}
-	wake := make(chan struct{}, 1)
+	call := make(chan struct{}, 1)
 	desk.mu.Lock()
 	if desk.ended {
-		wake <- struct{}{}
+		wake(call)
 	}
-	desk.calls[id] = wake
+	desk.calls[id] = call
 	desk.mu.Unlock()
-	return wake, func() {
+	return call, func() {
 		desk.mu.Lock()
-		if desk.calls[id] == wake {
+		if desk.calls[id] == call {
 			delete(desk.calls, id)
 		}
 		desk.mu.Unlock()
@@ -88,7 +88,8 @@ func (d *leaseDesks) leave(org string, desk *leaseDesk) {
 // with the call that was first.
 func (d *leaseDesks) start(desk *leaseDesk, org string) error {
 	run, cancel := context.WithCancel(call.OnBehalf(d.core.Streams, org))
-	sub, err := d.core.Events.Subscribe(run, eventlog.Viewer{OrgID: org, Webhook: true}, nil, eventlog.Filter{Types: []string{eventtype.LeaseAcquired}})
+	viewer := eventlog.Viewer{OrgID: org, Webhook: true} // the server's own
+	sub, err := d.core.Events.Subscribe(run, viewer, nil, eventlog.Filter{Types: []string{eventtype.LeaseAcquired}})
 	if err != nil {
 		cancel()
 		d.forget(org, desk)
@@ -127,23 +128,25 @@ func (d *leaseDesks) forget(org string, desk *leaseDesk) {
 func (d *leaseDesk) wake(id string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if call := d.calls[id]; call != nil {
-		select {
-		case call <- struct{}{}:
-		default:
-		}
+	if woken := d.calls[id]; woken != nil {
+		wake(woken)
 	}
 }
 
-// end wakes all calls: they look for their leases themselves, from now on from time to time.
+// end wakes all calls: from now on they look for their leases from time to time.
 func (d *leaseDesk) end() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.ended = true
-	for _, call := range d.calls {
-		select {
-		case call <- struct{}{}:
-		default:
-		}
+	for _, woken := range d.calls {
+		wake(woken)
+	}
+}
+
+// wake leaves a token for a call, unless there is one.
+func wake(woken chan<- struct{}) {
+	select {
+	case woken <- struct{}{}:
+	default:
 	}
 }

@@ -27,9 +27,8 @@ const (
 
 // leaseRequest is what a call asks for.
 type leaseRequest struct {
-	id   string // of the lease, and of the wait for it
 	name leasename.Name
-	wait store.LeaseWait // the row of the wait, but for its place and end
+	wait store.LeaseWait // the row of the wait, with the id of the lease; its place and end are set in the queue
 	// continues reports that the call names an earlier wait, which then ends later.
 	continues bool
 }
@@ -80,7 +79,7 @@ func (c *core) grantWaits(ctx context.Context, tx leaseTx, org string, now int64
 			waiting = append(waiting, *w)
 			continue
 		}
-		r := &leaseRequest{id: w.ID, name: name, wait: *w}
+		r := &leaseRequest{name: name, wait: *w}
 		why, err := c.blockers(ctx, tx, r, waiting, now)
 		switch {
 		case err != nil:
@@ -105,7 +104,7 @@ func (c *core) grantWaits(ctx context.Context, tx leaseTx, org string, now int64
 func (c *core) blockers(ctx context.Context, tx leaseTx, r *leaseRequest, waits []store.LeaseWait, now int64) (*blocked, error) {
 	why := &blocked{}
 	for i := range waits {
-		if w := &waits[i]; w.ID == r.id {
+		if w := &waits[i]; w.ID == r.wait.ID {
 			break
 		} else if r.conflicts(w.Name, w.Shared) {
 			why.ahead++
@@ -147,11 +146,11 @@ func (c *core) takeLease(ctx context.Context, tx leaseTx, w *store.LeaseWait, no
 	if err := tx.PutLease(ctx, lease); err != nil {
 		return nil, fmt.Errorf("store a lease: %w", err)
 	}
-	names, err := botNames(ctx, tx, w.OrgID, []string{w.BotID})
+	holder, err := holderName(ctx, tx, lease)
 	if err != nil {
 		return nil, err
 	}
-	m := leaseMessage(lease, names[w.BotID])
+	m := leaseMessage(lease, holder)
 	to := toOrg()
 	to.ActorID = &lease.BotID
 	err = c.emit(ctx, tx, to, &b2bv1.Event{Event: &b2bv1.Event_LeaseAcquired{LeaseAcquired: &b2bv1.LeaseAcquiredEvent{Lease: m}}})
@@ -160,14 +159,14 @@ func (c *core) takeLease(ctx context.Context, tx leaseTx, w *store.LeaseWait, no
 
 // endLease removes a lease and emits why; by is empty if nobody did it.
 func (c *core) endLease(ctx context.Context, tx leaseTx, lease *store.NamedLease, why b2bv1.LeaseEnd, by string) error {
-	names, err := botNames(ctx, tx, lease.OrgID, []string{lease.BotID})
+	holder, err := holderName(ctx, tx, lease)
 	if err != nil {
 		return err
 	}
 	if err := tx.DeleteLease(ctx, lease.ID); err != nil {
 		return fmt.Errorf("remove a lease: %w", err)
 	}
-	return c.emitLeaseReleased(ctx, tx, lease, names[lease.BotID], why, by)
+	return c.emitLeaseReleased(ctx, tx, lease, holder, why, by)
 }
 
 func (c *core) emitLeaseReleased(ctx context.Context, tx eventTx, lease *store.NamedLease, holder string, why b2bv1.LeaseEnd, by string) error {
@@ -181,9 +180,9 @@ func (c *core) emitLeaseReleased(ctx context.Context, tx eventTx, lease *store.N
 // releaseOfDeleted emits that the leases of a bot that was just deleted have ended, and grants them
 // to those that wait (B2B-LEASE-013).
 func (c *core) releaseOfDeleted(ctx context.Context, tx leaseTx, bot *store.Bot, leases []store.NamedLease) error {
-	now, err := tx.LeaseClock(ctx, c.nowMS())
+	now, err := c.leaseNow(ctx, tx)
 	if err != nil {
-		return fmt.Errorf("read the clock of leases: %w", err)
+		return err
 	}
 	for i := range leases {
 		err := c.emitLeaseReleased(ctx, tx, &leases[i], bot.Name, b2bv1.LeaseEnd_LEASE_END_HOLDER_DELETED, call.CallerOf(ctx).Actor())
@@ -198,19 +197,23 @@ func (c *core) releaseOfDeleted(ctx context.Context, tx leaseTx, bot *store.Bot,
 // retention).
 func (r *Retention) SettleLeases(ctx context.Context, org string) error {
 	return update(ctx, r.core, org, func(tx leaseTx) error {
-		now, err := tx.LeaseClock(ctx, r.nowMS())
+		now, err := r.leaseNow(ctx, tx)
 		if err != nil {
-			return fmt.Errorf("read the clock of leases: %w", err)
+			return err
 		}
 		return r.settleLeases(ctx, tx, org, now)
 	})
 }
 
-// errLeaseHeld names what is in the way of a lease (B2B-LEASE-005).
-func errLeaseHeld(why *blocked, holder string) *call.Error {
+// errLeaseHeld returns the error that names what is in the way of a lease (B2B-LEASE-005).
+func errLeaseHeld(ctx context.Context, tx leaseTx, why *blocked) error {
 	if why.by == nil {
 		return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_LEASE_HELD, "Others have waited for this name before").
 			WithHint("Wait with wait_seconds: who waits longest gets it first.").With("waiting_ahead", why.ahead)
+	}
+	holder, err := holderName(ctx, tx, why.by)
+	if err != nil {
+		return err
 	}
 	return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_LEASE_HELD, "%.128q is held by %s", why.by.Name, holder).
 		WithHint("Wait with wait_seconds, or ask the holder. It ends at expires_at unless it is renewed.").

@@ -27,10 +27,13 @@ type leaseFixture struct {
 	stop      context.CancelFunc // ends the streams and waits of the server
 }
 
-func newLeaseFixture(t *testing.T) *leaseFixture {
+func newLeaseFixture(t *testing.T, edit ...func(*Deps)) *leaseFixture {
 	t.Helper()
 	w := newOrgFixture(t)
 	d := w.deps()
+	for _, e := range edit {
+		e(&d)
+	}
 	d.Node = node.New(node.Config{Store: store.Narrow(w.store, func(tx store.Tx) node.Tx { return tx }), Log: d.Log})
 	if err := d.Node.Start(t.Context()); err != nil {
 		t.Fatal(err)
@@ -361,6 +364,50 @@ func TestLeaseIsTakenOnce(t *testing.T) {
 		}
 		if x, y := <-got, <-got; x.Id != y.Id || x.Fence != y.Fence || x.Id == first.Id {
 			f.t.Errorf("%v and %v", x, y)
+		}
+	})
+}
+
+// undoneOnce is a store that runs each change twice, and undoes the first run, as when a batch is
+// rolled back.
+type undoneOnce struct{ Store }
+
+func (s undoneOnce) Update(ctx context.Context, org string, fn func(Tx) error) error {
+	undone := errors.New("undone")
+	err := s.Store.Update(ctx, org, func(tx Tx) error {
+		if err := fn(tx); err != nil {
+			return err
+		}
+		return undone
+	})
+	if !errors.Is(err, undone) {
+		return err
+	}
+	return s.Store.Update(ctx, org, fn)
+}
+
+// TestLeaseChangesRunAgain: a wait that is continued keeps its place for its new time, also if its
+// change runs more than once (B2B-LEASE-007).
+func TestLeaseChangesRunAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newLeaseFixture(t, func(d *Deps) { d.Store = undoneOnce{d.Store} })
+		a, b, c := f.bot("a"), f.bot("b"), f.bot("c")
+		held := f.must(a, leaseAsk{name: "x", ttl: 100})
+		_, err := f.acquire(b, leaseAsk{name: "x", wait: 1})
+		waitID, _ := f.refused(err, leaseHeld).Extras["wait_id"].(string)
+		got := make(chan string, 2)
+		var group sync.WaitGroup
+		group.Go(func() { f.must(c, leaseAsk{name: "x", wait: 60, ttl: 1}); got <- "c" })
+		synctest.Wait()
+		group.Go(func() { f.must(b, leaseAsk{name: "x", wait: 60, ttl: 1, waitID: waitID}); got <- "b" })
+		time.Sleep(30 * time.Second)
+		if err := f.release(a, held.Id); err != nil {
+			t.Fatal(err)
+		}
+		group.Wait()
+		if x, y := <-got, <-got; x != "b" || y != "c" {
+			t.Errorf("granted to %s, then %s", x, y)
 		}
 	})
 }

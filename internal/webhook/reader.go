@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/b2b-protocol/b2b/internal/call"
@@ -196,7 +195,7 @@ func (r *reader) subscribe(ctx context.Context) error {
 			r.sub = sub
 			return nil
 		}
-		if !hasCode(err, b2bv1.ErrorCode_ERROR_CODE_CURSOR_EXPIRED) {
+		if !call.HasCode(err, b2bv1.ErrorCode_ERROR_CODE_CURSOR_EXPIRED) {
 			return fmt.Errorf("follow the log: %w", subscription.Of(err))
 		}
 		rows, err := r.d.Store.ReadLog(ctx, r.ref.OrgID, r.seq, 1)
@@ -210,11 +209,6 @@ func (r *reader) subscribe(ctx context.Context) error {
 		r.d.Logger.ErrorContext(ctx, "events were deleted before their delivery to a webhook", "bot", r.ref.BotID, "org", r.ref.OrgID, "from", r.seq+1, "to", from.Seq)
 		r.seq = from.Seq
 	}
-}
-
-func hasCode(err error, codes ...b2bv1.ErrorCode) bool {
-	e, ok := call.AsError(err)
-	return ok && slices.Contains(codes, e.Code)
 }
 
 // step does what is due, or waits for the next event and handles it.

@@ -19,13 +19,15 @@ func (r reader) LeaseClock(ctx context.Context, local int64) (int64, error) {
 	return value[int64](ctx, r, leaseClock)
 }
 
-var selectLease = read(onLeases, "SELECT "+columns[store.NamedLease]("")+" FROM leases WHERE org_id = ? AND id = ?")
+var selectLeases = "SELECT " + columns[store.NamedLease]("") + " FROM leases"
+
+var selectLease = read(onLeases, selectLeases+" WHERE org_id = ? AND id = ?")
 
 func (r reader) Lease(ctx context.Context, org, id string) (*store.NamedLease, error) {
 	return one[store.NamedLease](ctx, r, selectLease, org, id)
 }
 
-var leases = readBetween(onLeases, "SELECT "+columns[store.NamedLease]("")+" FROM leases",
+var leases = readBetween(onLeases, selectLeases,
 	" ORDER BY name, id LIMIT ? + 0", "org_id = ? AND expires_at > ?", []string{
 		leasesWith:  "name >= ? AND name < ?",
 		leasesOfBot: "bot_id = ?",
@@ -55,8 +57,8 @@ func (r reader) Leases(ctx context.Context, q store.LeaseQuery) ([]store.NamedLe
 
 // Two parts, since a range of heads never has one of the list. Not in order: SQLite would read all
 // leases of the org by name.
-var selectLeasesIn = read(onLeases, "SELECT * FROM (SELECT "+columns[store.NamedLease]("")+" FROM leases WHERE org_id = ? AND "+anyOf("head")+
-	" UNION ALL SELECT "+columns[store.NamedLease]("")+" FROM leases WHERE org_id = ? AND head >= ? AND head < ?) l WHERE expires_at > ?")
+var selectLeasesIn = read(onLeases, "SELECT * FROM ("+selectLeases+" WHERE org_id = ? AND "+anyOf("head")+
+	" UNION ALL "+selectLeases+" WHERE org_id = ? AND head >= ? AND head < ?) l WHERE expires_at > ?")
 
 func (r reader) LeasesIn(ctx context.Context, org string, now int64, places store.LeasePlaces) ([]store.NamedLease, error) {
 	heads, err := jsonList(append([]string{}, places.Heads...))
@@ -77,20 +79,21 @@ func (r reader) LeasesEnded(ctx context.Context, now int64, after string, limit 
 	return r.ids(ctx, selectLeasesEnded, now, after, now, after, max(limit, 0))
 }
 
-var countLeases = read(onLeases, "SELECT count(*), coalesce(sum(CASE WHEN bot_id = ? THEN 1 ELSE 0 END), 0) FROM leases WHERE org_id = ? AND expires_at > ?")
+var countLeases = read(onLeases, `SELECT count(*), coalesce(sum(CASE WHEN bot_id = ? THEN 1 ELSE 0 END), 0)
+	FROM leases WHERE org_id = ? AND expires_at > ?`)
 
 func (t *tx) CountLeases(ctx context.Context, org, bot string, now int64) (ofOrg, ofBot int64, err error) {
 	err = each(ctx, t.reader, func(rows rowSet) error { return rows.Scan(&ofOrg, &ofBot) }, countLeases, bot, org, now)
 	return ofOrg, ofBot, err
 }
 
-var selectLeasesOf = read(onLeases, "SELECT "+columns[store.NamedLease]("")+" FROM leases WHERE bot_id = ? ORDER BY id LIMIT ? + 0")
+var selectLeasesOf = read(onLeases, selectLeases+" WHERE bot_id = ? ORDER BY id LIMIT ? + 0")
 
 func (t *tx) LeasesOf(ctx context.Context, bot string, limit int) ([]store.NamedLease, error) {
 	return list[store.NamedLease](ctx, t.reader, selectLeasesOf, bot, max(limit, 0))
 }
 
-var selectExpiredLeases = read(onLeases, "SELECT "+columns[store.NamedLease]("")+" FROM leases WHERE expires_at <= ? AND org_id = ? ORDER BY expires_at, id LIMIT ? + 0")
+var selectExpiredLeases = read(onLeases, selectLeases+" WHERE expires_at <= ? AND org_id = ? ORDER BY expires_at, id LIMIT ? + 0")
 
 func (t *tx) ExpiredLeases(ctx context.Context, org string, now int64, limit int) ([]store.NamedLease, error) {
 	return list[store.NamedLease](ctx, t.reader, selectExpiredLeases, now, org, max(limit, 0))
@@ -127,7 +130,8 @@ func (t *tx) EndLeaseWaits(ctx context.Context, org string, now int64, live stor
 	return t.c.execNow(ctx, endLeaseWaits, org, now, live.Now, live.Latest)
 }
 
-var putLeaseWait = insertRow[store.LeaseWait](onLeaseWaits, " ON CONFLICT (id) DO UPDATE SET note = excluded.note, ttl = excluded.ttl, node_id = excluded.node_id, until = excluded.until")
+var putLeaseWait = insertRow[store.LeaseWait](onLeaseWaits, ` ON CONFLICT (id) DO UPDATE SET note = excluded.note, ttl = excluded.ttl,
+	node_id = excluded.node_id, until = excluded.until`)
 
 func (t *tx) PutLeaseWait(ctx context.Context, w *store.LeaseWait) error {
 	return put(ctx, t, putLeaseWait, w)
