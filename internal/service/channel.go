@@ -214,6 +214,7 @@ func (s *channelMessageSlot) fill(row *store.ChannelMessageRow, shown []*b2bv1.P
 	m.Parts = s.text.parts(shown, row.Parts, &row.Content)
 	setStamp(&s.at, row.CreatedAt)
 	m.CreatedAt = &s.at
+	m.Automatic, m.NoReply = shownMark(row.Automatic), shownMark(row.NoReply)
 	return m
 }
 

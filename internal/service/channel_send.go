@@ -46,7 +46,7 @@ func (s *channelService) SendDirectMessage(ctx context.Context, req *b2bv1.SendD
 				return nil, err
 			}
 		}
-		message, err := s.post(ctx, tx, channel.ID, contentType, d, detail{"channel_id": channel.ID, "to": target})
+		message, err := s.post(ctx, tx, channel.ID, contentType, d, marksOf(req), detail{"channel_id": channel.ID, "to": target})
 		if err != nil {
 			return nil, err
 		}
@@ -82,7 +82,7 @@ func (s *channelService) SendChannelMessage(ctx context.Context, req *b2bv1.Send
 		if err := s.countMessage(ctx, tx); err != nil {
 			return nil, err
 		}
-		message, err := s.post(ctx, tx, req.GetChannelId(), contentType, d, detail{"channel_id": req.GetChannelId()})
+		message, err := s.post(ctx, tx, req.GetChannelId(), contentType, d, marksOf(req), detail{"channel_id": req.GetChannelId()})
 		if err != nil {
 			return nil, err
 		}
@@ -97,6 +97,7 @@ func errNotMember() error {
 // sending is a request to send a direct message.
 type sending interface {
 	proto.Message
+	marked
 	GetParts() *b2bv1.PartList
 }
 
@@ -142,11 +143,11 @@ func (s *channelService) countMessage(ctx context.Context, tx channelTx) error {
 }
 
 // post emits the event of a checked message of the caller, stores it, and audits it.
-func (s *channelService) post(ctx context.Context, tx channelTx, channel, contentType string, d *draft, details detail) (*b2bv1.ChannelMessage, error) {
+func (s *channelService) post(ctx context.Context, tx channelTx, channel, contentType string, d *draft, marks store.Marks, details detail) (*b2bv1.ChannelMessage, error) {
 	caller := call.CallerOf(ctx)
 	row := store.ChannelMessageRow{ChannelMessage: store.ChannelMessage{
 		ID: newID(), ChannelID: channel, SenderID: caller.BotID,
-		Content: d.content, ContentType: contentType, Parts: d.parts, CreatedAt: s.nowMS(),
+		Content: d.content, ContentType: contentType, Parts: d.parts, CreatedAt: s.nowMS(), Marks: marks,
 	}}
 	message := new(channelMessageSlot).fill(&row, d.shown)
 	message.Traceparent, message.Tracestate = cause(ctx)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/b2b-protocol/b2b/internal/call"
 	"github.com/b2b-protocol/b2b/internal/limits"
+	"github.com/b2b-protocol/b2b/internal/store"
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
 
@@ -39,6 +40,25 @@ func (c *core) newDraft(content *string, list *b2bv1.PartList) (*draft, error) {
 		d.tooLong = ruleError(err)
 	}
 	return d, nil
+}
+
+// marked is a request to send a message that can have marks.
+type marked interface {
+	GetAutomatic() bool
+	GetNoReply() bool
+}
+
+// marksOf returns the marks of the message that a request sends (B2B-LOOP-010).
+func marksOf(req marked) store.Marks {
+	return store.Marks{Automatic: req.GetAutomatic(), NoReply: req.GetNoReply()}
+}
+
+// shownMark returns a mark as messages show it: true, or absent.
+func shownMark(set bool) *bool {
+	if !set {
+		return nil
+	}
+	return &set
 }
 
 // quotaClass returns short for a message of up to limits.ShortMessage bytes, and for the nil draft

@@ -48,7 +48,7 @@ func (s *threadService) SendThreadMessage(ctx context.Context, req *b2bv1.SendTh
 		}
 		row := store.ThreadMessageRow{SenderName: &caller.BotName, ReplyTo: replyTo, ThreadMessage: store.ThreadMessage{
 			ID: newID(), ThreadID: t.ID, SenderID: &caller.BotID, Content: d.content, ContentType: contentType,
-			Parts: d.parts, Metadata: metadata, ReplyToID: req.ReplyTo, CreatedAt: s.nowMS(),
+			Parts: d.parts, Metadata: metadata, ReplyToID: req.ReplyTo, CreatedAt: s.nowMS(), Marks: marksOf(req),
 		}}
 		if err := setMentions(ctx, tx, &row.ThreadMessage); err != nil {
 			return nil, err
@@ -232,6 +232,7 @@ func (s *threadMessageSlot) fill(row *store.ThreadMessageRow, shown []*b2bv1.Par
 	m.Metadata = shownMetadata(row.Metadata)
 	setStamp(&s.at, row.CreatedAt)
 	m.CreatedAt = &s.at
+	m.Automatic, m.NoReply = shownMark(row.Automatic), shownMark(row.NoReply)
 	return m
 }
 

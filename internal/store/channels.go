@@ -75,6 +75,12 @@ type ChannelWriter interface {
 	CreateChannel(ctx context.Context, c *Channel, botA, botB string) error
 }
 
+// Marks are what a sender says of its message.
+type Marks struct {
+	Automatic bool `bun:"automatic"` // no person and no model wrote it
+	NoReply   bool `bun:"no_reply"`  // it wants no answer
+}
+
 // ChannelMessage is one direct message. SenderID keeps the id of a deleted bot.
 type ChannelMessage struct {
 	ID          string  `bun:"id,pk"`
@@ -86,6 +92,7 @@ type ChannelMessage struct {
 	CreatedAt   int64   `bun:"created_at"`
 	// EventSeq is the seq of the event that names this message (Event.MessageID); nil: none does.
 	EventSeq *int64 `bun:"event_seq"`
+	Marks    `bun:",extend"`
 }
 
 // ChannelMessageRow is a message as read. SenderName is nil when the bot is gone.

@@ -17,6 +17,7 @@ type ThreadMessage struct {
 	CreatedAt   int64   `bun:"created_at"`
 	// EventSeq is the seq of the event that names this message (Event.MessageID); nil: none does.
 	EventSeq *int64 `bun:"event_seq"`
+	Marks    `bun:",extend"`
 }
 
 // ThreadMessageRow is a message as read, with the message it answers. Names are nil

@@ -155,6 +155,16 @@ func membersChannelMessage(b []byte, m *v1.ChannelMessage) []byte {
 		b = appendOptional(b, m.Tracestate, AppendString)
 		b = append(b, ',')
 	}
+	if m.Automatic != nil {
+		b = append(b, `"automatic":`...)
+		b = appendOptional(b, m.Automatic, strconv.AppendBool)
+		b = append(b, ',')
+	}
+	if m.NoReply != nil {
+		b = append(b, `"no_reply":`...)
+		b = appendOptional(b, m.NoReply, strconv.AppendBool)
+		b = append(b, ',')
+	}
 	return b
 }
 
@@ -197,6 +207,10 @@ func membersSendDirectMessageRequest(b []byte, m *v1.SendDirectMessageRequest) [
 	b = appendOptional(b, m.ContentType, AppendString)
 	b = append(b, `,"parts":`...)
 	b = AppendPartList(b, m.Parts)
+	b = append(b, `,"automatic":`...)
+	b = appendOptional(b, m.Automatic, strconv.AppendBool)
+	b = append(b, `,"no_reply":`...)
+	b = appendOptional(b, m.NoReply, strconv.AppendBool)
 	b = append(b, `,"request_id":`...)
 	b = appendOptional(b, m.RequestId, AppendString)
 	b = append(b, ',')
@@ -245,6 +259,10 @@ func membersSendChannelMessageRequest(b []byte, m *v1.SendChannelMessageRequest)
 	b = appendOptional(b, m.ContentType, AppendString)
 	b = append(b, `,"parts":`...)
 	b = AppendPartList(b, m.Parts)
+	b = append(b, `,"automatic":`...)
+	b = appendOptional(b, m.Automatic, strconv.AppendBool)
+	b = append(b, `,"no_reply":`...)
+	b = appendOptional(b, m.NoReply, strconv.AppendBool)
 	b = append(b, `,"request_id":`...)
 	b = appendOptional(b, m.RequestId, AppendString)
 	b = append(b, ',')

@@ -278,5 +278,15 @@ func membersThreadMessage(b []byte, m *v1.ThreadMessage) []byte {
 		b = appendOptional(b, m.Tracestate, AppendString)
 		b = append(b, ',')
 	}
+	if m.Automatic != nil {
+		b = append(b, `"automatic":`...)
+		b = appendOptional(b, m.Automatic, strconv.AppendBool)
+		b = append(b, ',')
+	}
+	if m.NoReply != nil {
+		b = append(b, `"no_reply":`...)
+		b = appendOptional(b, m.NoReply, strconv.AppendBool)
+		b = append(b, ',')
+	}
 	return b
 }

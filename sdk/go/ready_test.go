@@ -3,6 +3,7 @@ package b2b_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -82,6 +83,50 @@ func TestRequestIDOfReply(t *testing.T) {
 		}
 		if event.GetThreadMessage() != nil {
 			break
+		}
+	}
+}
+
+// TestMarksOfReply: a reply has the marks that its options set, in a channel and in a thread
+// (B2B-LOOP-010).
+func TestMarksOfReply(t *testing.T) {
+	t.Parallel()
+	server := b2btest.NewFakeServer()
+	defer server.Close()
+	ann, bob := server.Client("ann"), server.Client("bob")
+	sent, err := ann.Send(t.Context(), "bob", "hello")
+	if err != nil {
+		t.Fatal(err)
+	}
+	thread, err := ann.Threads.CreateThread(t.Context(), &b2bv1.CreateThreadRequest{Topic: proto.String("T"), Participants: &b2bv1.StringList{Values: []string{"bob"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	direct := &b2bv1.Event{Event: &b2bv1.Event_Message{Message: &b2bv1.MessageEvent{ChannelId: sent.GetChannelId(), Message: sent.GetMessage()}}}
+	said, err := ann.SendToThread(t.Context(), thread.GetThread().GetId(), "hello")
+	if err != nil {
+		t.Fatal(err)
+	}
+	inThread := &b2bv1.Event{Event: &b2bv1.Event_ThreadMessage{ThreadMessage: &b2bv1.ThreadMessageEvent{ThreadId: said.GetThreadId(), Message: said}}}
+	for _, to := range []*b2bv1.Event{direct, inThread} {
+		for _, opts := range [][]b2b.ReplyOption{{b2b.WithAutomatic(), b2b.WithNoReply()}, nil} {
+			if _, err := bob.Reply(t.Context(), to, "noted", opts...); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	channel, err := ann.Channels.ListChannelMessages(t.Context(), &b2bv1.ListChannelMessagesRequest{ChannelId: sent.GetChannelId()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := ann.Threads.ListThreadMessages(t.Context(), &b2bv1.ListThreadMessagesRequest{ThreadId: said.GetThreadId()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []bool{false, true, false} {
+		c, m := channel.GetMessages()[i], list.GetItems()[i]
+		if got := []bool{c.GetAutomatic(), c.GetNoReply(), m.GetAutomatic(), m.GetNoReply()}; !slices.Equal(got, slices.Repeat([]bool{want}, 4)) {
+			t.Errorf("message %d: the marks are %v, want %v", i, got, want)
 		}
 	}
 }

@@ -36,11 +36,20 @@ var ErrNoReply = errors.New("b2b: only events of messages can be replied to")
 // ReplyOption adds to a reply, see [Client.Reply].
 type ReplyOption func(*replyOptions)
 
-type replyOptions struct{ requestID *string }
+type replyOptions struct {
+	requestID          *string
+	automatic, noReply *bool
+}
 
 // WithRequestID sets the request id of a reply. A handler that replies to an event a second time with
 // an id of the message, such as "answer-" and its id, has sent one reply.
 func WithRequestID(id string) ReplyOption { return func(o *replyOptions) { o.requestID = &id } }
+
+// WithAutomatic marks a reply as one that no person and no model wrote.
+func WithAutomatic() ReplyOption { return func(o *replyOptions) { o.automatic = proto.Bool(true) } }
+
+// WithNoReply marks a reply that wants no answer, such as a thank-you.
+func WithNoReply() ReplyOption { return func(o *replyOptions) { o.noReply = proto.Bool(true) } }
 
 // Reply answers a message where it was sent, and returns the id of the reply. The reply to a direct
 // message goes into its channel, that to a thread message into its thread, with a reference to it.
@@ -51,13 +60,14 @@ func (c *Client) Reply(ctx context.Context, to *b2bv1.Event, content string, opt
 	}
 	if m := to.GetMessage(); m != nil {
 		res, err := c.Channels.SendChannelMessage(ctx, &b2bv1.SendChannelMessageRequest{
-			ChannelId: &m.ChannelId, Content: &content, RequestId: o.requestID,
+			ChannelId: &m.ChannelId, Content: &content, RequestId: o.requestID, Automatic: o.automatic, NoReply: o.noReply,
 		})
 		return res.GetMessage().GetId(), err
 	}
 	if m := to.GetThreadMessage(); m != nil {
 		sent, err := c.SendToThread(ctx, m.GetThreadId(), content, func(r *b2bv1.SendThreadMessageRequest) {
 			r.ReplyTo, r.RequestId = proto.String(m.GetMessage().GetId()), o.requestID
+			r.Automatic, r.NoReply = o.automatic, o.noReply
 		})
 		return sent.GetId(), err
 	}

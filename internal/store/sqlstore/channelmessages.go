@@ -10,10 +10,10 @@ import (
 
 // The names of senders are read once for a page instead of joined to each message, because a
 // page has many messages of few senders.
-const channelMessageColumns = "m.id, m.sender_id, m.content, m.content_type, m.parts, m.created_at"
+const channelMessageColumns = "m.id, m.sender_id, m.content, m.content_type, m.parts, m.created_at, m.automatic, m.no_reply"
 
 var channelMessages scanner[store.ChannelMessageRow] = func(rows rowSet, m *store.ChannelMessageRow) error {
-	return rows.Scan(&m.ID, &m.SenderID, content{&m.Content}, &m.ContentType, parts{text{&m.Parts}}, &m.CreatedAt)
+	return rows.Scan(&m.ID, &m.SenderID, content{&m.Content}, &m.ContentType, parts{text{&m.Parts}}, &m.CreatedAt, &m.Automatic, &m.NoReply)
 }
 
 // messagesOfChannel lists messages of a channel, the newest first.
@@ -146,7 +146,8 @@ func (r reader) below(ctx context.Context, c *choice, selectTime *statement, own
 }
 
 var inboxRows scanner[store.ChannelMessageRow] = func(rows rowSet, m *store.ChannelMessageRow) error {
-	return rows.Scan(&m.ID, &m.ChannelID, &m.SenderID, content{&m.Content}, &m.ContentType, parts{text{&m.Parts}}, &m.CreatedAt, &m.SenderName, &m.ChannelName)
+	return rows.Scan(&m.ID, &m.ChannelID, &m.SenderID, content{&m.Content}, &m.ContentType, parts{text{&m.Parts}}, &m.CreatedAt, &m.SenderName, &m.ChannelName,
+		&m.Automatic, &m.NoReply)
 }
 
 const inboxNames = " JOIN channels c ON c.id = m.channel_id LEFT JOIN bots b ON b.id = m.sender_id"
@@ -170,7 +171,7 @@ const (
 // inbox lists the messages of others in the channels of a bot. Its arguments are those of
 // inboxChannels, and the number of messages that are read of one channel.
 var inbox = listing{
-	columns: "m.id, m.channel_id, m.sender_id, m.content, m.content_type, m.parts, m.created_at, b.name AS sender_name, c.name AS channel_name",
+	columns: "m.id, m.channel_id, m.sender_id, m.content, m.content_type, m.parts, m.created_at, b.name AS sender_name, c.name AS channel_name, m.automatic, m.no_reply",
 	long:    "m.content, m.parts", message: true,
 	from: inboxChannels + `channel_messages m ON m.channel_id = k.channel_id AND (m.created_at, m.id) > (k.at, k.id) AND m.sender_id <> k.bot
 		AND m.created_at <= min(k.upto, coalesce((SELECT x.created_at` + inboxOf + `(k.at, k.id) AND x.sender_id <> k.bot` + oldestFirst + ` LIMIT 1 OFFSET ? - 1), k.upto))` + inboxNames,
@@ -191,9 +192,10 @@ func (r reader) Inbox(ctx context.Context, bot string, since int64, after *store
 	return inboxRows.listed(long(ctx), r, inbox.choose(bot, from.At, from.ID, limit, limit), limit, 0)
 }
 
-var insertChannelMessage = insert(onChannelMessages, `INSERT INTO channel_messages (id, channel_id, sender_id, content, content_type, parts, created_at, event_seq)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?)`)
+var insertChannelMessage = insert(onChannelMessages, `INSERT INTO channel_messages (id, channel_id, sender_id, content, content_type, parts, created_at, event_seq,
+		automatic, no_reply) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
 
 func (t *tx) InsertChannelMessage(ctx context.Context, m *store.ChannelMessage) error {
-	return t.c.exec(ctx, insertChannelMessage, m.ID, m.ChannelID, m.SenderID, m.Content, m.ContentType, m.Parts, m.CreatedAt, m.EventSeq)
+	return t.c.exec(ctx, insertChannelMessage, m.ID, m.ChannelID, m.SenderID, m.Content, m.ContentType, m.Parts, m.CreatedAt, m.EventSeq,
+		m.Automatic, m.NoReply)
 }

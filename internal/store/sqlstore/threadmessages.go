@@ -9,11 +9,11 @@ import (
 )
 
 const threadMessageColumns = `m.id, m.sender_id, m.content, m.content_type, m.parts, m.metadata, m.mentions,
-	m.mention_all, m.reply_to_id, m.created_at`
+	m.mention_all, m.reply_to_id, m.created_at, m.automatic, m.no_reply`
 
 var threadMessages scanner[store.ThreadMessageRow] = func(rows rowSet, m *store.ThreadMessageRow) error {
 	return rows.Scan(&m.ID, text{&m.SenderID}, content{&m.Content}, &m.ContentType, parts{text{&m.Parts}}, text{&m.Metadata},
-		text{&m.Mentions}, &m.MentionAll, text{&m.ReplyToID}, &m.CreatedAt)
+		text{&m.Mentions}, &m.MentionAll, text{&m.ReplyToID}, &m.CreatedAt, &m.Automatic, &m.NoReply)
 }
 
 // messagesOfThread lists messages of a thread, the newest first.
@@ -181,9 +181,10 @@ func (r reader) SearchMessages(ctx context.Context, org, text string, after *sto
 }
 
 var insertThreadMessage = insert(onThreadMessages, `INSERT INTO thread_messages (id, thread_id, sender_id, content, content_type, parts, metadata, mentions,
-		mention_all, reply_to_id, created_at, event_seq) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
+		mention_all, reply_to_id, created_at, event_seq, automatic, no_reply) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
 
 func (t *tx) InsertThreadMessage(ctx context.Context, m *store.ThreadMessage) error {
 	return t.c.exec(ctx, insertThreadMessage,
-		m.ID, m.ThreadID, m.SenderID, m.Content, m.ContentType, m.Parts, m.Metadata, m.Mentions, m.MentionAll, m.ReplyToID, m.CreatedAt, m.EventSeq)
+		m.ID, m.ThreadID, m.SenderID, m.Content, m.ContentType, m.Parts, m.Metadata, m.Mentions, m.MentionAll, m.ReplyToID, m.CreatedAt, m.EventSeq,
+		m.Automatic, m.NoReply)
 }

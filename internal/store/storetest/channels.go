@@ -65,9 +65,14 @@ var channelTests = []test{
 		org := s.org()
 		a, b := s.bot(org, "a"), s.bot(org, "b")
 		ch := s.channel(org, a, b, 1)
-		m := &store.ChannelMessage{ID: "m", ChannelID: ch, SenderID: a, Content: awkward, ContentType: "", Parts: ptr(`[{"type":"json","content":{"b":1,"a":9007199254740993}}]`), CreatedAt: 3}
+		m := &store.ChannelMessage{ID: "m", ChannelID: ch, SenderID: a, Content: awkward, ContentType: "", Parts: ptr(`[{"type":"json","content":{"b":1,"a":9007199254740993}}]`), CreatedAt: 3, Marks: store.Marks{Automatic: true}}
 		s.update(org, func(tx store.Tx) error { return tx.InsertChannelMessage(s.ctx, m) })
 		same(s, "message", must(s.ChannelMessages(s.ctx, ch, store.MessageRange{Limit: 1}))(s), []store.ChannelMessageRow{{ChannelMessage: *m, SenderName: ptr("a")}})
+		s.update(org, func(tx store.Tx) error {
+			return tx.InsertChannelMessage(s.ctx, &store.ChannelMessage{ID: "n", ChannelID: ch, SenderID: a, CreatedAt: 4, Marks: store.Marks{NoReply: true}})
+		})
+		inbox := must(s.Inbox(s.ctx, b, 0, nil, 9))(s)
+		same(s, "marks in the inbox", []store.Marks{inbox[0].Marks, inbox[1].Marks}, []store.Marks{m.Marks, {NoReply: true}})
 		s.refused(org, store.ConflictID, func(tx store.Tx) error { return tx.InsertChannelMessage(s.ctx, m) })
 		s.refused(org, store.ConflictReference, func(tx store.Tx) error {
 			return tx.InsertChannelMessage(s.ctx, &store.ChannelMessage{ID: "x", ChannelID: "nowhere"})

@@ -21,6 +21,7 @@ var threadMessageTests = []test{
 		m := &store.ThreadMessage{
 			ID: "m", ThreadID: t.ID, SenderID: &a, Content: awkward, ContentType: "", Parts: ptr("[]"), Metadata: ptr(awkward),
 			Mentions: ptr(`[{"bot_id":"b","name":"b"}]`), MentionAll: true, ReplyToID: &parent, CreatedAt: 3,
+			Marks: store.Marks{Automatic: true, NoReply: true},
 		}
 		s.update(org, func(tx store.Tx) error { return tx.InsertThreadMessage(s.ctx, m) })
 		want := &store.ThreadMessageRow{

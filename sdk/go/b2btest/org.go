@@ -136,6 +136,16 @@ type contents interface {
 	GetContent() string
 	GetContentType() string
 	GetParts() *b2bv1.PartList
+	GetAutomatic() bool
+	GetNoReply() bool
+}
+
+// mark returns a mark of a message as the server shows it: true, or absent.
+func mark(set bool) *bool {
+	if !set {
+		return nil
+	}
+	return &set
 }
 
 // contentOf returns the content of a message that is sent.

@@ -48,7 +48,7 @@ func (c *Context) takeMessage(threadID string, m *b2bv1.ThreadMessage) *delivery
 	default:
 		s.messages = keep(s.messages, message{order, m}, c.options.MaxMessages)
 	}
-	if !c.mentioned(m) {
+	if m.GetNoReply() || !c.mentioned(m) {
 		return nil
 	}
 	return s.ask(threadID, Mentioned, m, order)

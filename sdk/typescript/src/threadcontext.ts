@@ -26,6 +26,7 @@ export interface Shapes {
     mention_all?: boolean;
     metadata: unknown;
     created_at: number;
+    no_reply?: boolean;
   };
   artifact: { artifact_key: string; type: string; version: number; title: string | null };
   event: { type: LifecycleType };
@@ -272,7 +273,8 @@ export class ContextCore<S extends Shapes> {
     } else {
       keep(state.messages, { order, item: message }, this.#options.maxBufferSize ?? 50);
     }
-    return this.#mentions(message) ? this.#deliver(threadId, state, "message", message, order) : undefined;
+    const asks = (this.#legacy || message.no_reply !== true) && this.#mentions(message);
+    return asks ? this.#deliver(threadId, state, "message", message, order) : undefined;
   }
 
   #mentions(message: S["message"]): boolean {

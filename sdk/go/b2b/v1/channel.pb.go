@@ -390,7 +390,11 @@ type ChannelMessage struct {
 	// traceparent) that caused it.
 	Traceparent *string `protobuf:"bytes,9,opt,name=traceparent,proto3,oneof" json:"traceparent,omitempty"`
 	// The W3C tracestate that came with traceparent.
-	Tracestate    *string `protobuf:"bytes,10,opt,name=tracestate,proto3,oneof" json:"tracestate,omitempty"`
+	Tracestate *string `protobuf:"bytes,10,opt,name=tracestate,proto3,oneof" json:"tracestate,omitempty"`
+	// True if the sender said that no person and no model wrote the message; else absent. Since 0.2.
+	Automatic *bool `protobuf:"varint,20,opt,name=automatic,proto3,oneof" json:"automatic,omitempty"`
+	// True if the sender wants no answer; else absent. Since 0.2.
+	NoReply       *bool `protobuf:"varint,21,opt,name=no_reply,json=noReply,proto3,oneof" json:"no_reply,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -495,6 +499,20 @@ func (x *ChannelMessage) GetTracestate() string {
 	return ""
 }
 
+func (x *ChannelMessage) GetAutomatic() bool {
+	if x != nil && x.Automatic != nil {
+		return *x.Automatic
+	}
+	return false
+}
+
+func (x *ChannelMessage) GetNoReply() bool {
+	if x != nil && x.NoReply != nil {
+		return *x.NoReply
+	}
+	return false
+}
+
 // A direct message in the inbox.
 type InboxMessage struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -561,6 +579,10 @@ type SendDirectMessageRequest struct {
 	ContentType *string `protobuf:"bytes,3,opt,name=content_type,json=contentType,proto3,oneof" json:"content_type,omitempty"`
 	// The parts of the message.
 	Parts *PartList `protobuf:"bytes,4,opt,name=parts,proto3" json:"parts,omitempty"`
+	// Whether no person and no model wrote the message. Since 0.2.
+	Automatic *bool `protobuf:"varint,5,opt,name=automatic,proto3,oneof" json:"automatic,omitempty"`
+	// Whether the message wants no answer: it triggers no agent. Since 0.2.
+	NoReply *bool `protobuf:"varint,6,opt,name=no_reply,json=noReply,proto3,oneof" json:"no_reply,omitempty"`
 	// Makes the call idempotent for 24 hours; empty counts as absent.
 	RequestId     *string `protobuf:"bytes,100,opt,name=request_id,json=requestId,proto3,oneof" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -623,6 +645,20 @@ func (x *SendDirectMessageRequest) GetParts() *PartList {
 		return x.Parts
 	}
 	return nil
+}
+
+func (x *SendDirectMessageRequest) GetAutomatic() bool {
+	if x != nil && x.Automatic != nil {
+		return *x.Automatic
+	}
+	return false
+}
+
+func (x *SendDirectMessageRequest) GetNoReply() bool {
+	if x != nil && x.NoReply != nil {
+		return *x.NoReply
+	}
+	return false
 }
 
 func (x *SendDirectMessageRequest) GetRequestId() string {
@@ -707,6 +743,10 @@ type SendChannelMessageRequest struct {
 	ContentType *string `protobuf:"bytes,3,opt,name=content_type,json=contentType,proto3,oneof" json:"content_type,omitempty"`
 	// The parts of the message.
 	Parts *PartList `protobuf:"bytes,4,opt,name=parts,proto3" json:"parts,omitempty"`
+	// Whether no person and no model wrote the message. Since 0.2.
+	Automatic *bool `protobuf:"varint,5,opt,name=automatic,proto3,oneof" json:"automatic,omitempty"`
+	// Whether the message wants no answer: it triggers no agent. Since 0.2.
+	NoReply *bool `protobuf:"varint,6,opt,name=no_reply,json=noReply,proto3,oneof" json:"no_reply,omitempty"`
 	// Makes the call idempotent for 24 hours; empty counts as absent.
 	RequestId     *string `protobuf:"bytes,100,opt,name=request_id,json=requestId,proto3,oneof" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -769,6 +809,20 @@ func (x *SendChannelMessageRequest) GetParts() *PartList {
 		return x.Parts
 	}
 	return nil
+}
+
+func (x *SendChannelMessageRequest) GetAutomatic() bool {
+	if x != nil && x.Automatic != nil {
+		return *x.Automatic
+	}
+	return false
+}
+
+func (x *SendChannelMessageRequest) GetNoReply() bool {
+	if x != nil && x.NoReply != nil {
+		return *x.NoReply
+	}
+	return false
 }
 
 func (x *SendChannelMessageRequest) GetRequestId() string {
@@ -1333,7 +1387,7 @@ const file_b2b_v1_channel_proto_rawDesc = "" +
 	"created_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x12D\n" +
 	"\x10last_activity_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x0elastActivityAt\x127\n" +
 	"\amembers\x18\x06 \x03(\v2\x15.b2b.v1.ChannelMemberB\x06\xe2\xb5\x18\x02\bbR\amembersB\a\n" +
-	"\x05_name\"\xb9\x03\n" +
+	"\x05_name\"\xa7\x04\n" +
 	"\x0eChannelMessage\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n" +
 	"\n" +
@@ -1350,43 +1404,58 @@ const file_b2b_v1_channel_proto_rawDesc = "" +
 	"\n" +
 	"tracestate\x18\n" +
 	" \x01(\tB\x06ڵ\x18\x02\b\x01H\x02R\n" +
-	"tracestate\x88\x01\x01B\x0e\n" +
+	"tracestate\x88\x01\x01\x12)\n" +
+	"\tautomatic\x18\x14 \x01(\bB\x06ڵ\x18\x02\b\x01H\x03R\tautomatic\x88\x01\x01\x12&\n" +
+	"\bno_reply\x18\x15 \x01(\bB\x06ڵ\x18\x02\b\x01H\x04R\anoReply\x88\x01\x01B\x0e\n" +
 	"\f_sender_nameB\x0e\n" +
 	"\f_traceparentB\r\n" +
-	"\v_tracestate\"\x81\x01\n" +
+	"\v_tracestateB\f\n" +
+	"\n" +
+	"_automaticB\v\n" +
+	"\t_no_reply\"\x81\x01\n" +
 	"\fInboxMessage\x128\n" +
 	"\amessage\x18\x01 \x01(\v2\x16.b2b.v1.ChannelMessageB\x06ڵ\x18\x020\x01R\amessage\x12&\n" +
 	"\fchannel_name\x18\x02 \x01(\tH\x00R\vchannelName\x88\x01\x01B\x0f\n" +
-	"\r_channel_name\"\xb2\x02\n" +
+	"\r_channel_name\"\x90\x03\n" +
 	"\x18SendDirectMessageRequest\x12\x1b\n" +
 	"\x02to\x18\x01 \x01(\tB\x06ڵ\x18\x02P\x01H\x00R\x02to\x88\x01\x01\x128\n" +
 	"\acontent\x18\x02 \x01(\tB\x19\xe2\xb5\x18\x15\b2\x1a\x11unless configuredH\x01R\acontent\x88\x01\x01\x120\n" +
 	"\fcontent_type\x18\x03 \x01(\tB\b\xe2\xb5\x18\x04\b3\x10\x01H\x02R\vcontentType\x88\x01\x01\x12.\n" +
-	"\x05parts\x18\x04 \x01(\v2\x10.b2b.v1.PartListB\x06ڵ\x18\x02@\x01R\x05parts\x12*\n" +
+	"\x05parts\x18\x04 \x01(\v2\x10.b2b.v1.PartListB\x06ڵ\x18\x02@\x01R\x05parts\x12!\n" +
+	"\tautomatic\x18\x05 \x01(\bH\x03R\tautomatic\x88\x01\x01\x12\x1e\n" +
+	"\bno_reply\x18\x06 \x01(\bH\x04R\anoReply\x88\x01\x01\x12*\n" +
 	"\n" +
-	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\x03R\trequestId\x88\x01\x01B\x05\n" +
+	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\x05R\trequestId\x88\x01\x01B\x05\n" +
 	"\x03_toB\n" +
 	"\n" +
 	"\b_contentB\x0f\n" +
-	"\r_content_typeB\r\n" +
+	"\r_content_typeB\f\n" +
+	"\n" +
+	"_automaticB\v\n" +
+	"\t_no_replyB\r\n" +
 	"\v_request_id\"|\n" +
 	"\x19SendDirectMessageResponse\x12\x1d\n" +
 	"\n" +
 	"channel_id\x18\x01 \x01(\tR\tchannelId\x120\n" +
 	"\amessage\x18\x02 \x01(\v2\x16.b2b.v1.ChannelMessageR\amessage\x12\x0e\n" +
-	"\x02ts\x18\x03 \x01(\x03R\x02ts\"\xc2\x02\n" +
+	"\x02ts\x18\x03 \x01(\x03R\x02ts\"\xa0\x03\n" +
 	"\x19SendChannelMessageRequest\x12\"\n" +
 	"\n" +
 	"channel_id\x18\x01 \x01(\tH\x00R\tchannelId\x88\x01\x01\x128\n" +
 	"\acontent\x18\x02 \x01(\tB\x19\xe2\xb5\x18\x15\b2\x1a\x11unless configuredH\x01R\acontent\x88\x01\x01\x120\n" +
 	"\fcontent_type\x18\x03 \x01(\tB\b\xe2\xb5\x18\x04\b3\x10\x01H\x02R\vcontentType\x88\x01\x01\x12.\n" +
-	"\x05parts\x18\x04 \x01(\v2\x10.b2b.v1.PartListB\x06ڵ\x18\x02@\x01R\x05parts\x12*\n" +
+	"\x05parts\x18\x04 \x01(\v2\x10.b2b.v1.PartListB\x06ڵ\x18\x02@\x01R\x05parts\x12!\n" +
+	"\tautomatic\x18\x05 \x01(\bH\x03R\tautomatic\x88\x01\x01\x12\x1e\n" +
+	"\bno_reply\x18\x06 \x01(\bH\x04R\anoReply\x88\x01\x01\x12*\n" +
 	"\n" +
-	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\x03R\trequestId\x88\x01\x01B\r\n" +
+	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\x05R\trequestId\x88\x01\x01B\r\n" +
 	"\v_channel_idB\n" +
 	"\n" +
 	"\b_contentB\x0f\n" +
-	"\r_content_typeB\r\n" +
+	"\r_content_typeB\f\n" +
+	"\n" +
+	"_automaticB\v\n" +
+	"\t_no_replyB\r\n" +
 	"\v_request_id\"m\n" +
 	"\x1aSendChannelMessageResponse\x12\x1d\n" +
 	"\n" +

@@ -727,7 +727,11 @@ type ThreadMessage struct {
 	// traceparent) that caused it.
 	Traceparent *string `protobuf:"bytes,14,opt,name=traceparent,proto3,oneof" json:"traceparent,omitempty"`
 	// The W3C tracestate that came with traceparent.
-	Tracestate    *string `protobuf:"bytes,15,opt,name=tracestate,proto3,oneof" json:"tracestate,omitempty"`
+	Tracestate *string `protobuf:"bytes,15,opt,name=tracestate,proto3,oneof" json:"tracestate,omitempty"`
+	// True if the sender said that no person and no model wrote the message; else absent. Since 0.2.
+	Automatic *bool `protobuf:"varint,20,opt,name=automatic,proto3,oneof" json:"automatic,omitempty"`
+	// True if the sender wants no answer; else absent. Since 0.2.
+	NoReply       *bool `protobuf:"varint,21,opt,name=no_reply,json=noReply,proto3,oneof" json:"no_reply,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -867,6 +871,20 @@ func (x *ThreadMessage) GetTracestate() string {
 	return ""
 }
 
+func (x *ThreadMessage) GetAutomatic() bool {
+	if x != nil && x.Automatic != nil {
+		return *x.Automatic
+	}
+	return false
+}
+
+func (x *ThreadMessage) GetNoReply() bool {
+	if x != nil && x.NoReply != nil {
+		return *x.NoReply
+	}
+	return false
+}
+
 var File_b2b_v1_message_proto protoreflect.FileDescriptor
 
 const file_b2b_v1_message_proto_rawDesc = "" +
@@ -928,7 +946,7 @@ const file_b2b_v1_message_proto_rawDesc = "" +
 	"\n" +
 	"created_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAtB\f\n" +
 	"\n" +
-	"_sender_id\"\xcf\x05\n" +
+	"_sender_id\"\xbd\x06\n" +
 	"\rThreadMessage\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1b\n" +
 	"\tthread_id\x18\x02 \x01(\tR\bthreadId\x12 \n" +
@@ -950,14 +968,19 @@ const file_b2b_v1_message_proto_rawDesc = "" +
 	"\vtraceparent\x18\x0e \x01(\tB\x06ڵ\x18\x02\b\x01H\x04R\vtraceparent\x88\x01\x01\x12+\n" +
 	"\n" +
 	"tracestate\x18\x0f \x01(\tB\x06ڵ\x18\x02\b\x01H\x05R\n" +
-	"tracestate\x88\x01\x01B\f\n" +
+	"tracestate\x88\x01\x01\x12)\n" +
+	"\tautomatic\x18\x14 \x01(\bB\x06ڵ\x18\x02\b\x01H\x06R\tautomatic\x88\x01\x01\x12&\n" +
+	"\bno_reply\x18\x15 \x01(\bB\x06ڵ\x18\x02\b\x01H\aR\anoReply\x88\x01\x01B\f\n" +
 	"\n" +
 	"_sender_idB\x0e\n" +
 	"\f_reply_to_idB\x13\n" +
 	"\x11_reply_to_messageB\v\n" +
 	"\t_metadataB\x0e\n" +
 	"\f_traceparentB\r\n" +
-	"\v_tracestateB1Z/github.com/b2b-protocol/b2b/sdk/go/b2b/v1;b2bv1b\x06proto3"
+	"\v_tracestateB\f\n" +
+	"\n" +
+	"_automaticB\v\n" +
+	"\t_no_replyB1Z/github.com/b2b-protocol/b2b/sdk/go/b2b/v1;b2bv1b\x06proto3"
 
 var (
 	file_b2b_v1_message_proto_rawDescOnce sync.Once

@@ -2329,6 +2329,10 @@ type SendThreadMessageRequest struct {
 	Metadata *string `protobuf:"bytes,5,opt,name=metadata,proto3,oneof" json:"metadata,omitempty"`
 	// A message of the same thread.
 	ReplyTo *string `protobuf:"bytes,6,opt,name=reply_to,json=replyTo,proto3,oneof" json:"reply_to,omitempty"`
+	// Whether no person and no model wrote the message. Since 0.2.
+	Automatic *bool `protobuf:"varint,7,opt,name=automatic,proto3,oneof" json:"automatic,omitempty"`
+	// Whether the message wants no answer: it triggers no agent. Since 0.2.
+	NoReply *bool `protobuf:"varint,8,opt,name=no_reply,json=noReply,proto3,oneof" json:"no_reply,omitempty"`
 	// Makes the call idempotent for 24 hours; empty counts as absent.
 	RequestId     *string `protobuf:"bytes,100,opt,name=request_id,json=requestId,proto3,oneof" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -2405,6 +2409,20 @@ func (x *SendThreadMessageRequest) GetReplyTo() string {
 		return *x.ReplyTo
 	}
 	return ""
+}
+
+func (x *SendThreadMessageRequest) GetAutomatic() bool {
+	if x != nil && x.Automatic != nil {
+		return *x.Automatic
+	}
+	return false
+}
+
+func (x *SendThreadMessageRequest) GetNoReply() bool {
+	if x != nil && x.NoReply != nil {
+		return *x.NoReply
+	}
+	return false
 }
 
 func (x *SendThreadMessageRequest) GetRequestId() string {
@@ -3816,21 +3834,26 @@ const file_b2b_v1_thread_proto_rawDesc = "" +
 	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\x00R\trequestId\x88\x01\x01B\r\n" +
 	"\v_request_id\"%\n" +
 	"\x13LeaveThreadResponse\x12\x0e\n" +
-	"\x02ok\x18\x01 \x01(\bR\x02ok\"\x96\x03\n" +
+	"\x02ok\x18\x01 \x01(\bR\x02ok\"\xf4\x03\n" +
 	"\x18SendThreadMessageRequest\x12\x1b\n" +
 	"\tthread_id\x18\x01 \x01(\tR\bthreadId\x128\n" +
 	"\acontent\x18\x02 \x01(\tB\x19\xe2\xb5\x18\x15\b2\x1a\x11unless configuredH\x00R\acontent\x88\x01\x01\x120\n" +
 	"\fcontent_type\x18\x03 \x01(\tB\b\xe2\xb5\x18\x04\b3\x10\x01H\x01R\vcontentType\x88\x01\x01\x12.\n" +
 	"\x05parts\x18\x04 \x01(\v2\x10.b2b.v1.PartListB\x06ڵ\x18\x02@\x01R\x05parts\x12/\n" +
 	"\bmetadata\x18\x05 \x01(\tB\x0eڵ\x18\x02\x10\x01\xe2\xb5\x18\x04\b5\x10\x01H\x02R\bmetadata\x88\x01\x01\x12\x1e\n" +
-	"\breply_to\x18\x06 \x01(\tH\x03R\areplyTo\x88\x01\x01\x12*\n" +
+	"\breply_to\x18\x06 \x01(\tH\x03R\areplyTo\x88\x01\x01\x12!\n" +
+	"\tautomatic\x18\a \x01(\bH\x04R\tautomatic\x88\x01\x01\x12\x1e\n" +
+	"\bno_reply\x18\b \x01(\bH\x05R\anoReply\x88\x01\x01\x12*\n" +
 	"\n" +
-	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\x04R\trequestId\x88\x01\x01B\n" +
+	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\x06R\trequestId\x88\x01\x01B\n" +
 	"\n" +
 	"\b_contentB\x0f\n" +
 	"\r_content_typeB\v\n" +
 	"\t_metadataB\v\n" +
-	"\t_reply_toB\r\n" +
+	"\t_reply_toB\f\n" +
+	"\n" +
+	"_automaticB\v\n" +
+	"\t_no_replyB\r\n" +
 	"\v_request_id\"L\n" +
 	"\x19SendThreadMessageResponse\x12/\n" +
 	"\amessage\x18\x01 \x01(\v2\x15.b2b.v1.ThreadMessageR\amessage\"\xe7\x01\n" +

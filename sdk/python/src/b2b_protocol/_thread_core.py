@@ -211,7 +211,9 @@ class Core:
             return None
         else:
             _keep(state.messages, Waiting(order, message), self._options.max_buffer_size)
-        return self._deliver(thread_id, state, "message", message, order) if self._mentioned(message) else None
+        if message.get("no_reply") is True or not self._mentioned(message):
+            return None
+        return self._deliver(thread_id, state, "message", message, order)
 
     def _mentioned(self, message: Mapping[str, Any]) -> bool:
         if message.get("mention_all") is True or any(m["bot_id"] == self.bot_id for m in message.get("mentions") or ()):

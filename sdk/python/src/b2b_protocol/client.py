@@ -41,6 +41,8 @@ class MessageFields(CallOptions):
 
     content_type: NotRequired[str | None]
     parts: NotRequired[list[types.Part]]
+    automatic: NotRequired[bool | None]
+    no_reply: NotRequired[bool | None]
     request_id: NotRequired[str | None]
 
 

@@ -212,6 +212,10 @@ export interface SendDirectMessageRequest {
   content_type?: string | null | undefined;
   /** The parts of the message. */
   parts?: Part[] | undefined;
+  /** Whether no person and no model wrote the message. Since 0.2. */
+  automatic?: boolean | null | undefined;
+  /** Whether the message wants no answer: it triggers no agent. Since 0.2. */
+  no_reply?: boolean | null | undefined;
   /** Makes the call idempotent for 24 hours; empty counts as absent. At most 128 bytes of UTF-8. */
   request_id?: string | null | undefined;
 }
@@ -245,6 +249,12 @@ export interface ChannelMessage {
   traceparent?: string;
   /** The W3C tracestate that came with traceparent. */
   tracestate?: string;
+  /**
+   * True if the sender said that no person and no model wrote the message; else absent. Since 0.2.
+   */
+  automatic?: boolean;
+  /** True if the sender wants no answer; else absent. Since 0.2. */
+  no_reply?: boolean;
 }
 
 /** The message that was sent. */
@@ -404,6 +414,12 @@ export interface InboxMessage {
   traceparent?: string;
   /** The W3C tracestate that came with traceparent. */
   tracestate?: string;
+  /**
+   * True if the sender said that no person and no model wrote the message; else absent. Since 0.2.
+   */
+  automatic?: boolean;
+  /** True if the sender wants no answer; else absent. Since 0.2. */
+  no_reply?: boolean;
   /** The channel's name. */
   channel_name: string | null;
 }
@@ -757,6 +773,10 @@ export interface SendThreadMessageRequest {
   metadata?: unknown;
   /** A message of the same thread. */
   reply_to?: string | null | undefined;
+  /** Whether no person and no model wrote the message. Since 0.2. */
+  automatic?: boolean | null | undefined;
+  /** Whether the message wants no answer: it triggers no agent. Since 0.2. */
+  no_reply?: boolean | null | undefined;
   /** Makes the call idempotent for 24 hours; empty counts as absent. At most 128 bytes of UTF-8. */
   request_id?: string | null | undefined;
 }
@@ -826,6 +846,12 @@ export interface ThreadMessage {
   traceparent?: string;
   /** The W3C tracestate that came with traceparent. */
   tracestate?: string;
+  /**
+   * True if the sender said that no person and no model wrote the message; else absent. Since 0.2.
+   */
+  automatic?: boolean;
+  /** True if the sender wants no answer; else absent. Since 0.2. */
+  no_reply?: boolean;
 }
 
 /**

@@ -256,6 +256,12 @@ class SendDirectMessageRequest(TypedDict):
     parts: NotRequired[list[Part]]
     """The parts of the message."""
 
+    automatic: NotRequired[bool | None]
+    """Whether no person and no model wrote the message. Since 0.2."""
+
+    no_reply: NotRequired[bool | None]
+    """Whether the message wants no answer: it triggers no agent. Since 0.2."""
+
     request_id: NotRequired[str | None]
     """Makes the call idempotent for 24 hours; empty counts as absent. At most 128 bytes of UTF-8."""
 
@@ -297,6 +303,14 @@ class ChannelMessage(TypedDict):
 
     tracestate: NotRequired[str]
     """The W3C tracestate that came with traceparent."""
+
+    automatic: NotRequired[bool]
+    """True if the sender said that no person and no model wrote the message; else absent. Since
+    0.2.
+    """
+
+    no_reply: NotRequired[bool]
+    """True if the sender wants no answer; else absent. Since 0.2."""
 
 
 class SendDirectMessageResponse(TypedDict):
@@ -479,6 +493,14 @@ class InboxMessage(TypedDict):
 
     tracestate: NotRequired[str]
     """The W3C tracestate that came with traceparent."""
+
+    automatic: NotRequired[bool]
+    """True if the sender said that no person and no model wrote the message; else absent. Since
+    0.2.
+    """
+
+    no_reply: NotRequired[bool]
+    """True if the sender wants no answer; else absent. Since 0.2."""
 
     channel_name: str | None
     """The channel's name."""
@@ -893,6 +915,12 @@ class SendThreadMessageRequest(TypedDict):
     reply_to: NotRequired[str | None]
     """A message of the same thread."""
 
+    automatic: NotRequired[bool | None]
+    """Whether no person and no model wrote the message. Since 0.2."""
+
+    no_reply: NotRequired[bool | None]
+    """Whether the message wants no answer: it triggers no agent. Since 0.2."""
+
     request_id: NotRequired[str | None]
     """Makes the call idempotent for 24 hours; empty counts as absent. At most 128 bytes of UTF-8."""
 
@@ -981,6 +1009,14 @@ class ThreadMessage(TypedDict):
 
     tracestate: NotRequired[str]
     """The W3C tracestate that came with traceparent."""
+
+    automatic: NotRequired[bool]
+    """True if the sender said that no person and no model wrote the message; else absent. Since
+    0.2.
+    """
+
+    no_reply: NotRequired[bool]
+    """True if the sender wants no answer; else absent. Since 0.2."""
 
 
 class ListThreadMessagesRequest(TypedDict):
