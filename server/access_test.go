@@ -43,7 +43,8 @@ func harmless(t *testing.T, op *call.Operation, o *org) map[string]any {
 	t.Helper()
 	values := make(map[string]any)
 	for _, f := range idFieldsOf(t, op) {
-		if kinds, _ := lookup(idFields, op, f); kinds[0] != "invite" && (!optional.MatchString(f) || needed(op, f)) {
+		left := optional.MatchString(f) || optional.MatchString(method(op)+"."+f)
+		if kinds, _ := lookup(idFields, op, f); kinds[0] != "invite" && (!left || needed(op, f)) {
 			values[f] = neighbour(o.at[kinds[0]])
 		} else if needed(op, f) {
 			values[f] = "none"

@@ -149,7 +149,7 @@ func samples(t *testing.T, f protoreflect.FieldDescriptor, b *optionsv1.Bound) (
 			case f.Message() != nil && f.Message().FullName() == "b2b.v1.PartList":
 				return slices.Repeat([]any{map[string]any{"type": "text", "content": "x"}}, n)
 			case f.Enum() != nil:
-				return slices.Repeat([]string{"read"}, n)
+				return slices.Repeat([]string{strings.ToLower(strings.TrimPrefix(string(f.Enum().Values().Get(1).Name()), enumPrefix(f)))}, n)
 			case f.Kind() == protoreflect.Int64Kind:
 				return slices.Repeat([]int64{1}, n)
 			}
@@ -192,6 +192,11 @@ func limitedCall(t *testing.T, op *call.Operation, o *org, f protoreflect.FieldD
 	return values
 }
 
+// enumPrefix is what the names of the values of an enum begin with.
+func enumPrefix(f protoreflect.FieldDescriptor) string {
+	return strings.TrimSuffix(string(f.Enum().Values().Get(0).Name()), "UNSPECIFIED")
+}
+
 // boundsCaller returns a caller with access.
 func boundsCaller(op *call.Operation, o *org) caller {
 	for _, c := range []caller{o.member, o.admin, o.human, o.callers[4], nobody} {
@@ -220,7 +225,7 @@ func boundsBody(t *testing.T, op *call.Operation, values map[string]any) []byte 
 		case []string:
 			f := op.Desc.Input().Fields().ByName(protoreflect.Name(k))
 			if f.Enum() != nil {
-				later = map[string]any{k: slices.Repeat([]string{"TOKEN_SCOPE_" + strings.ToUpper(v[0])}, len(v))}
+				later = map[string]any{k: slices.Repeat([]string{enumPrefix(f) + strings.ToUpper(v[0])}, len(v))}
 				continue
 			}
 			out[k] = v

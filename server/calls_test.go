@@ -79,15 +79,22 @@ var idFields = map[string][]string{
 	"RenewLease.id":                {"lease"},
 	"ReleaseLease.id":              {"lease"},
 	"wait_id":                      {"lease"},
+	"AckDelivery.id":               {"delivery lease"},
+	"NackDelivery.id":              {"delivery lease"},
+	"ExtendDelivery.id":            {"delivery lease"},
+	"ProgressDelivery.id":          {"delivery lease"},
+	"WaitDelivery.id":              {"delivery lease"},
+	"RedeliverDead.ids":            {"delivery lease"},
+	"lease":                        {"delivery lease"},
 }
 
 // prose matches the text fields that identify nothing.
 var prose = regexp.MustCompile(`^(request_id|name|content|content_type|context|topic|q|search|scope|label|action|target_type|reason|title|language|url|mime_type|` +
 	`owner_name|admin_secret|webhook_url|webhook_secret|metadata|permission_policy|default_thread_permission_policy|protocols|` +
-	`bio|role|function|team|tag|tags|languages|status|status_text|timezone|active_hours|version|runtime|types|prefix|note)$`)
+	`bio|role|function|team|tag|tags|languages|status|status_text|timezone|active_hours|version|runtime|types|prefix|note|text)$`)
 
 // optional matches the id fields that are omitted unless they are tested.
-var optional = regexp.MustCompile(`^(before|channel_ids?|thread_ids|.*cursor|participants|reply_to|target_id|delivery_id|wait_id|Login\.token)$`)
+var optional = regexp.MustCompile(`^(before|channel_ids?|thread_ids|.*cursor|participants|reply_to|target_id|delivery_id|wait_id|RedeliverDead\.ids|Login\.token)$`)
 
 // fillers are values for the other required fields.
 var fillers = map[string]any{
@@ -109,6 +116,8 @@ var fillers = map[string]any{
 	"AcquireLease.name":        "shared",
 	"AcquireLease.mode":        "shared",
 	"AcquireLease.ttl_seconds": 1,
+	"ProgressDelivery.text":    "reading",
+	"WaitDelivery.on":          "human",
 }
 
 func method(op *call.Operation) string { return string(op.Desc.Name()) }

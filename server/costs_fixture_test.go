@@ -214,6 +214,9 @@ var bulk = []string{
 	"audit_log (id, org_id, action, target_type, target_id, created_at): {id}, '{org}', 'thread.join', 'thread', {t}, {at} FROM n",
 	"leases (id, org_id, name, head, shared, bot_id, fence, ttl, acquired_at, expires_at): " +
 		"{id}, '{org}', 'at/' || (10000000 + i), 'at/' || (10000000 + i), FALSE, '{busy}', i, 1000, {at}, {later} FROM n",
+	"deliveries (bot_id, seq, org_id, scope_id, kind, state, attempt, at, due, waits_for): " +
+		"'{busy}', 1000000 + i, '{org}', {t}, 2, 1, 0, {at}, 0, 0 FROM n",
+	"inbox_scopes (bot_id, scope_id, head, ready_at, settled_at): '{busy}', {t}, 1000000 + i, 0, 0 FROM n",
 	"files (id, org_id, name, mime_type, size, created_at): {id}, '{org}', 'f', 'text/plain', 1, {at} FROM n",
 
 	"channels (id, org_id, type, pair, created_at): {c}, '{org}', 'direct', 'pair' || i, {at} FROM n",

@@ -313,6 +313,9 @@ func (n *node) newOrg(t testing.TB, mark string) *org {
 		l := n.must(t, o.member, "POST", "/api/leases", map[string]any{"name": mark + name, "note": mark, "ttl_seconds": 86400})
 		o.add("lease", l["id"].(string))
 	}
+	claimed := n.must(t, o.member, "POST", "/api/inbox/claim", map[string]any{"lease_seconds": 86400})
+	delivery := claimed["items"].([]any)[0].(map[string]any)
+	o.add("delivery lease", delivery["lease"].(string)) // its id is only a number
 
 	for range 2 {
 		a := n.send(o.member, "POST", "/api/files/upload", form(nil, "text/plain", mark+" filed"))

@@ -72,6 +72,8 @@ var shortLists = map[string]string{
 	"ListJoinRequests.join_requests": "50 × a name and ids",
 	"GetSystemPresence.bots":         "none",
 	"ListLeases.items":               "200 × a name, a note and ids",
+	"ListDeliveries.items":           "200 × what a worker said, and ids",
+	"ClaimInbox.items":               "bounded by ClaimInbox, which hands out fewer",
 }
 
 // TestPagesEndByBytes reads every list of the schema, over REST and Connect: no body is larger than

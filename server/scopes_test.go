@@ -25,11 +25,11 @@ import (
 var callScopes = map[string]string{
 	"read": `ListArtifacts ListArtifactVersions ListBots GetBot GetBotProfile GetWebhookHealth GetMe ListPeers GetWorkspace
 		GetChannel ListChannelMessages ListBotChannels GetInbox Subscribe ListCatchupEvents CountCatchupEvents
-		GetFile GetFileInfo ListThreads GetThread ListThreadMessages GetLease ListLeases`,
+		GetFile GetFileInfo ListThreads GetThread ListThreadMessages GetLease ListLeases ListDeliveries`,
 	"thread": `AddArtifact UpdateArtifact CreateThread UpdateThread JoinThread ListJoinRequests ApproveJoinRequest RejectJoinRequest
 		AddParticipant RemoveParticipant LeaveThread SendThreadMessage AcquireLease RenewLease ReleaseLease`,
 	"message": "SendDirectMessage SendChannelMessage",
-	"upload":  "UploadFile",
+	"upload":  "UploadFile ClaimInbox AckDelivery NackDelivery ExtendDelivery ProgressDelivery WaitDelivery RedeliverDead",
 	"profile": "UpdateProfile RenameMe",
 	"full":    "CreateToken ListTokens DeleteToken DeleteMe",
 	"admin": `DeleteBot GetOrgSettings UpdateOrgSettings CreateOrgTicket ListOrgTickets DeleteOrgTicket ListOrgSessions DeleteOrgSession

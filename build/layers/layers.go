@@ -72,6 +72,7 @@ var Places = []Place{
 	{"internal/botlist", Resources},
 	{"internal/eventlog/...", Resources},
 	{"internal/files/...", Resources},
+	{"internal/inbox", Resources},
 	{"internal/intake", Resources},
 	{"internal/node", Resources},
 	{"internal/presence", Resources},
@@ -81,6 +82,7 @@ var Places = []Place{
 
 	{"internal/store", Persistence},
 
+	{"internal/addressing", Common},
 	{"internal/bytecache", Common},
 	{"internal/call", Common},
 	{"internal/concurrency", Common},

@@ -39,7 +39,7 @@ func TestSkill(t *testing.T) {
 	}
 	blocks := regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(string(guide), -1)
 	lines, streams := 0, 0
-	var ticket string
+	var ticket, builder, reader string
 	for _, block := range blocks {
 		for _, line := range strings.Split(strings.ReplaceAll(block[1], "\\\n", " "), "\n") {
 			if !strings.HasPrefix(line, "curl ") {
@@ -49,6 +49,9 @@ func TestSkill(t *testing.T) {
 			if strings.Contains(line, "/api/auth/register") && ticket == "" {
 				// The reader's own org: its secret registers the first bot, which is an admin.
 				line = strings.Replace(line, `"ticket":"tkt_..."`, `"org_secret":"org_secret_..."`, 1)
+			}
+			if strings.Contains(line, "/api/inbox/claim") {
+				(&client{t: t, url: n.URL, token: builder}).must("POST", "/api/send", map[string]any{"to": reader, "content": "please"})
 			}
 			line = strings.NewReplacer(known...).Replace(line)
 			out, err := exec.Command("bash", "-c", line+" --silent --show-error --fail-with-body").Output()
@@ -78,11 +81,16 @@ func TestSkill(t *testing.T) {
 				learn("$TOKEN", answer["token"])
 				position := n.position(answer["token"].(string))
 				learn("<cursor>", position)
+				reader, _ = answer["bot_id"].(string)
 			case strings.Contains(line, "/api/org/tickets"):
 				ticket, _ = answer["ticket"].(string)
-				operator.must("POST", "/api/auth/register", map[string]any{
+				builder, _ = operator.must("POST", "/api/auth/register", map[string]any{
 					"org_id": n.orgOf(known), "ticket": ticket, "name": "builder",
-				})
+				})["token"].(string)
+			case strings.Contains(line, "/api/inbox/claim"):
+				d := answer["items"].([]any)[0].(map[string]any)
+				learn("<delivery_id>", d["id"])
+				learn("<delivery_lease>", d["lease"])
 			case strings.HasSuffix(strings.Fields(line)[3], "/api/leases"):
 				learn("<lease_id>", answer["id"])
 			case strings.Contains(line, "/api/threads ") || strings.HasSuffix(strings.Fields(line)[3], "/api/threads"):

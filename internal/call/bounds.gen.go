@@ -360,6 +360,14 @@ func checkUpdateOrgSettingsRequest(m *v1.UpdateOrgSettingsRequest) error {
 	if err := limits.CheckDepth("default_thread_permission_policy", m.GetDefaultThreadPermissionPolicy()); err != nil {
 		return err
 	}
+	if m.DeliveryAttempts != nil {
+		if err := limits.CheckLeast("delivery_attempts", int64(m.GetDeliveryAttempts()), limits.MinDeliveryAttempts); err != nil {
+			return err
+		}
+		if err := limits.CheckMost("delivery_attempts", int64(m.GetDeliveryAttempts()), limits.MaxDeliveryAttempts); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -521,6 +529,131 @@ func checkSubscribeRequest(m *v1.SubscribeRequest) error {
 		return err
 	}
 	if err := limits.CheckItems("channel_ids", len(m.GetChannelIds()), limits.MaxStreamScopes); err != nil {
+		return err
+	}
+	return nil
+}
+
+func checkClaimInboxRequest(m *v1.ClaimInboxRequest) error {
+	if err := limits.CheckBytes("request_id", m.GetRequestId(), limits.MaxRequestID); err != nil {
+		return err
+	}
+	if m.Max != nil {
+		if err := limits.CheckLeast("max", int64(m.GetMax()), limits.MinClaim); err != nil {
+			return err
+		}
+		if err := limits.CheckMost("max", int64(m.GetMax()), limits.MaxClaim); err != nil {
+			return err
+		}
+	}
+	if m.LeaseSeconds != nil {
+		if err := limits.CheckLeast("lease_seconds", int64(m.GetLeaseSeconds()), limits.MinLeaseTtl); err != nil {
+			return err
+		}
+		if err := limits.CheckMost("lease_seconds", int64(m.GetLeaseSeconds()), limits.MaxLeaseTtl); err != nil {
+			return err
+		}
+	}
+	if m.WaitSeconds != nil {
+		if err := limits.CheckLeast("wait_seconds", int64(m.GetWaitSeconds()), limits.MinWait); err != nil {
+			return err
+		}
+		if err := limits.CheckMost("wait_seconds", int64(m.GetWaitSeconds()), limits.MaxWait); err != nil {
+			return err
+		}
+	}
+	if err := limits.CheckItems("kinds", len(m.GetKinds()), limits.MaxDeliveryKinds); err != nil {
+		return err
+	}
+	if m.BacklogSeconds != nil {
+		if err := limits.CheckLeast("backlog_seconds", int64(m.GetBacklogSeconds()), limits.MinBacklog); err != nil {
+			return err
+		}
+		if err := limits.CheckMost("backlog_seconds", int64(m.GetBacklogSeconds()), limits.MaxBacklog); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkAckDeliveryRequest(m *v1.AckDeliveryRequest) error {
+	if err := limits.CheckBytes("request_id", m.GetRequestId(), limits.MaxRequestID); err != nil {
+		return err
+	}
+	return nil
+}
+
+func checkNackDeliveryRequest(m *v1.NackDeliveryRequest) error {
+	if err := limits.CheckBytes("request_id", m.GetRequestId(), limits.MaxRequestID); err != nil {
+		return err
+	}
+	if m.RetryInSeconds != nil {
+		if err := limits.CheckLeast("retry_in_seconds", int64(m.GetRetryInSeconds()), limits.MinRetryIn); err != nil {
+			return err
+		}
+		if err := limits.CheckMost("retry_in_seconds", int64(m.GetRetryInSeconds()), limits.MaxRetryIn); err != nil {
+			return err
+		}
+	}
+	if err := limits.CheckCharacters("reason", m.GetReason(), limits.MaxDeliveryText); err != nil {
+		return err
+	}
+	return nil
+}
+
+func checkExtendDeliveryRequest(m *v1.ExtendDeliveryRequest) error {
+	if err := limits.CheckBytes("request_id", m.GetRequestId(), limits.MaxRequestID); err != nil {
+		return err
+	}
+	if m.LeaseSeconds != nil {
+		if err := limits.CheckLeast("lease_seconds", int64(m.GetLeaseSeconds()), limits.MinLeaseTtl); err != nil {
+			return err
+		}
+		if err := limits.CheckMost("lease_seconds", int64(m.GetLeaseSeconds()), limits.MaxLeaseTtl); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkProgressDeliveryRequest(m *v1.ProgressDeliveryRequest) error {
+	if err := limits.CheckBytes("request_id", m.GetRequestId(), limits.MaxRequestID); err != nil {
+		return err
+	}
+	if err := limits.CheckCharacters("text", m.GetText(), limits.MaxDeliveryText); err != nil {
+		return err
+	}
+	if m.LeaseSeconds != nil {
+		if err := limits.CheckLeast("lease_seconds", int64(m.GetLeaseSeconds()), limits.MinLeaseTtl); err != nil {
+			return err
+		}
+		if err := limits.CheckMost("lease_seconds", int64(m.GetLeaseSeconds()), limits.MaxLeaseTtl); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkWaitDeliveryRequest(m *v1.WaitDeliveryRequest) error {
+	if err := limits.CheckBytes("request_id", m.GetRequestId(), limits.MaxRequestID); err != nil {
+		return err
+	}
+	if err := limits.CheckCharacters("reason", m.GetReason(), limits.MaxDeliveryText); err != nil {
+		return err
+	}
+	if m.ResumeInSeconds != nil {
+		if err := limits.CheckLeast("resume_in_seconds", int64(m.GetResumeInSeconds()), limits.MinRetryIn); err != nil {
+			return err
+		}
+		if err := limits.CheckMost("resume_in_seconds", int64(m.GetResumeInSeconds()), limits.MaxRetryIn); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkRedeliverDeadRequest(m *v1.RedeliverDeadRequest) error {
+	if err := limits.CheckBytes("request_id", m.GetRequestId(), limits.MaxRequestID); err != nil {
 		return err
 	}
 	return nil

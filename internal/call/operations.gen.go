@@ -25,6 +25,7 @@ type Services struct {
 	TokenService     b2bv1connect.TokenServiceHandler
 	LeaseService     b2bv1connect.LeaseServiceHandler
 	EventService     EventService
+	DeliveryService  b2bv1connect.DeliveryServiceHandler
 	FileService      FileService
 	ServerService    b2bv1connect.ServerServiceHandler
 	WebhookService   b2bv1connect.WebhookServiceHandler
@@ -676,6 +677,69 @@ func (s Services) Operations() []*Operation {
 			},
 		}),
 		describe(Operation{
+			Procedure:  b2bv1connect.DeliveryServiceClaimInboxProcedure,
+			NewRequest: func() proto.Message { return new(v1.ClaimInboxRequest) },
+			Bounds:     func(m proto.Message) error { return checkClaimInboxRequest(m.(*v1.ClaimInboxRequest)) },
+			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
+				return result(s.DeliveryService.ClaimInbox(ctx, m.(*v1.ClaimInboxRequest)))
+			},
+		}),
+		describe(Operation{
+			Procedure:  b2bv1connect.DeliveryServiceAckDeliveryProcedure,
+			NewRequest: func() proto.Message { return new(v1.AckDeliveryRequest) },
+			Bounds:     func(m proto.Message) error { return checkAckDeliveryRequest(m.(*v1.AckDeliveryRequest)) },
+			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
+				return result(s.DeliveryService.AckDelivery(ctx, m.(*v1.AckDeliveryRequest)))
+			},
+		}),
+		describe(Operation{
+			Procedure:  b2bv1connect.DeliveryServiceNackDeliveryProcedure,
+			NewRequest: func() proto.Message { return new(v1.NackDeliveryRequest) },
+			Bounds:     func(m proto.Message) error { return checkNackDeliveryRequest(m.(*v1.NackDeliveryRequest)) },
+			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
+				return result(s.DeliveryService.NackDelivery(ctx, m.(*v1.NackDeliveryRequest)))
+			},
+		}),
+		describe(Operation{
+			Procedure:  b2bv1connect.DeliveryServiceExtendDeliveryProcedure,
+			NewRequest: func() proto.Message { return new(v1.ExtendDeliveryRequest) },
+			Bounds:     func(m proto.Message) error { return checkExtendDeliveryRequest(m.(*v1.ExtendDeliveryRequest)) },
+			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
+				return result(s.DeliveryService.ExtendDelivery(ctx, m.(*v1.ExtendDeliveryRequest)))
+			},
+		}),
+		describe(Operation{
+			Procedure:  b2bv1connect.DeliveryServiceProgressDeliveryProcedure,
+			NewRequest: func() proto.Message { return new(v1.ProgressDeliveryRequest) },
+			Bounds:     func(m proto.Message) error { return checkProgressDeliveryRequest(m.(*v1.ProgressDeliveryRequest)) },
+			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
+				return result(s.DeliveryService.ProgressDelivery(ctx, m.(*v1.ProgressDeliveryRequest)))
+			},
+		}),
+		describe(Operation{
+			Procedure:  b2bv1connect.DeliveryServiceWaitDeliveryProcedure,
+			NewRequest: func() proto.Message { return new(v1.WaitDeliveryRequest) },
+			Bounds:     func(m proto.Message) error { return checkWaitDeliveryRequest(m.(*v1.WaitDeliveryRequest)) },
+			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
+				return result(s.DeliveryService.WaitDelivery(ctx, m.(*v1.WaitDeliveryRequest)))
+			},
+		}),
+		describe(Operation{
+			Procedure:  b2bv1connect.DeliveryServiceListDeliveriesProcedure,
+			NewRequest: func() proto.Message { return new(v1.ListDeliveriesRequest) },
+			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
+				return result(s.DeliveryService.ListDeliveries(ctx, m.(*v1.ListDeliveriesRequest)))
+			},
+		}),
+		describe(Operation{
+			Procedure:  b2bv1connect.DeliveryServiceRedeliverDeadProcedure,
+			NewRequest: func() proto.Message { return new(v1.RedeliverDeadRequest) },
+			Bounds:     func(m proto.Message) error { return checkRedeliverDeadRequest(m.(*v1.RedeliverDeadRequest)) },
+			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
+				return result(s.DeliveryService.RedeliverDead(ctx, m.(*v1.RedeliverDeadRequest)))
+			},
+		}),
+		describe(Operation{
 			Procedure:  b2bv1connect.FileServiceUploadFileProcedure,
 			NewRequest: func() proto.Message { return new(v1.UploadFileRequest) },
 			Bounds:     func(m proto.Message) error { return checkUploadFileRequest(m.(*v1.UploadFileRequest)) },
@@ -788,6 +852,7 @@ func (s Services) Handlers(opts ...connect.HandlerOption) map[string]http.Handle
 	add(handlers)(b2bv1connect.NewTokenServiceHandler(s.TokenService, opts...))
 	add(handlers)(b2bv1connect.NewLeaseServiceHandler(s.LeaseService, opts...))
 	add(handlers)(b2bv1connect.NewEventServiceHandler(connectEventService{s.EventService}, opts...))
+	add(handlers)(b2bv1connect.NewDeliveryServiceHandler(s.DeliveryService, opts...))
 	add(handlers)(b2bv1connect.NewFileServiceHandler(connectFileService{s.FileService}, opts...))
 	add(handlers)(b2bv1connect.NewServerServiceHandler(s.ServerService, opts...))
 	add(handlers)(b2bv1connect.NewWebhookServiceHandler(s.WebhookService, opts...))

@@ -47,7 +47,7 @@ func (w *window) changes(ctx context.Context, r Store, v Viewer, after, ended in
 	all := &changes{LogHeads: *heads}
 	at := make(map[[2]string]int, len(heads.Rows))
 	of := func(kind store.MembershipKind, id, typ string) (s *stream, added bool) {
-		if kind == "" || kind != kindOf(typ) || !inScope(typ, v.Scopes) {
+		if kind == "" || kind != kindOf(typ) || !InScope(typ, v.Scopes) {
 			return nil, false
 		}
 		key := [2]string{id, typ}

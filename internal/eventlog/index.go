@@ -12,6 +12,7 @@ type index struct {
 	scopes  map[scope]*scopeEntry
 	bots    map[string]*botNode
 	humans  []*Subscription
+	all     []*Subscription // of viewers with Everything
 	dropped []*Subscription // discarded during each, removed by sweep
 }
 
@@ -40,6 +41,10 @@ func newIndex() index {
 // add adds a subscription. memberships are those of its bot; they are not needed when the bot
 // has another subscription here. Memberships that ended before seq are left out.
 func (x *index) add(s *Subscription, memberships []store.Membership, seq int64) {
+	if s.viewer.Everything {
+		x.all = append(x.all, s)
+		return
+	}
 	if s.viewer.human() {
 		x.humans = append(x.humans, s)
 		for k := range s.watched {
@@ -137,6 +142,10 @@ func (x *index) remove(s *Subscription) {
 		return
 	}
 	s.indexed = false
+	if s.viewer.Everything {
+		x.all = without(x.all, s)
+		return
+	}
 	if s.viewer.human() {
 		x.humans = without(x.humans, s)
 		for k := range s.watched {
@@ -184,6 +193,11 @@ func (x *index) sweep() {
 // each calls fn for every subscription that an event may concern, with the spans of its bot in
 // the event's scope, or with watched set for a human who watches the scope.
 func (x *index) each(e *store.Event, fn func(s *Subscription, spans []span, watched bool)) {
+	if e.Audience != store.AudienceInternal {
+		for _, s := range x.all {
+			fn(s, nil, false)
+		}
+	}
 	switch e.Audience {
 	case store.AudienceChannel, store.AudienceThread:
 		k, ok := scopeOf(e)

@@ -62,6 +62,14 @@ func (i *Item) Type() string {
 	return i.row.Type
 }
 
+// About returns the bot that the log has as the subject of the event, or nil.
+func (i *Item) About() *string {
+	if i.row == nil {
+		return nil
+	}
+	return i.row.BotID
+}
+
 // Read returns one event of a log as an item. It does not check visibility: the caller must
 // have received the event before. The error is store.ErrNotFound when the log does not have
 // the event, or when its type is unknown to this version.

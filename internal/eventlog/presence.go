@@ -81,7 +81,7 @@ type presenceTypes struct{ online, offline bool }
 
 func presenceTypesOf(v Viewer, f *filter) presenceTypes {
 	sees := func(kind string) bool {
-		return !v.Webhook && (v.human() || inScope(kind, v.Scopes)) && f.passes(&store.Event{Type: kind})
+		return !v.Webhook && (v.human() || InScope(kind, v.Scopes)) && f.passes(&store.Event{Type: kind})
 	}
 	return presenceTypes{online: sees(eventtype.BotOnline), offline: sees(eventtype.BotOffline)}
 }

@@ -21,9 +21,12 @@ type Viewer struct {
 	// AuthVersion is that of the caller that the other fields come from. Subscribe compares it with
 	// the log. Without one, Subscribe reads from the store whether a bot has access.
 	AuthVersion call.AuthVersion
-	// Webhook is set for the server's own subscription for a bot's webhook, which does not
-	// count against the limits of streams.
+	// Webhook is set for the server's own subscription, for a bot's webhook or with Everything, which
+	// does not count against the limits of streams.
 	Webhook bool
+	// Everything is set for the server's own reader of all events but internal and presence ones.
+	// It has no BotID.
+	Everything bool
 }
 
 func (v Viewer) human() bool { return v.BotID == "" }
@@ -76,10 +79,14 @@ func (s span) endedBefore(seq int64) bool { return s.to != 0 && s.to < seq }
 //	bot               when it is the bot        never
 //	admins            when it is an admin       always
 //
+// Everything sees all but internal and presence events.
 // In addition the scopes of a bot's credential must include the type (B2B-EVT-040).
 func visible(e *store.Event, v Viewer, spans []span, watched bool) bool {
-	if e.OrgID != v.OrgID || !v.human() && !inScope(e.Type, v.Scopes) {
+	if e.OrgID != v.OrgID || !v.human() && !InScope(e.Type, v.Scopes) {
 		return false
+	}
+	if v.Everything {
+		return e.Audience != store.AudienceInternal && e.Audience != store.AudiencePresence
 	}
 	switch e.Audience {
 	case store.AudienceOrg:
@@ -105,8 +112,8 @@ func visible(e *store.Event, v Viewer, spans []span, watched bool) bool {
 	return false
 }
 
-// inScope reports whether a credential with these scopes receives events of a type.
-func inScope(kind string, have call.Scopes) bool {
+// InScope reports whether a credential with these scopes receives events of a type (B2B-EVT-040).
+func InScope(kind string, have call.Scopes) bool {
 	return have&call.ScopeFull != 0 || have&scopesOf()[kind] != 0
 }
 

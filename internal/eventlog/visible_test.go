@@ -91,11 +91,11 @@ func TestScopesOfTypes(t *testing.T) {
 		eventtype.AccessChanged: 0, "of_a_newer_server": 0,
 	} {
 		for _, s := range []call.Scopes{call.ScopeRead, call.ScopeThread, call.ScopeMessage, call.ScopeProfile, call.ScopeAdmin, 0} {
-			if got := inScope(kind, s); got != (s&want != 0) {
+			if got := InScope(kind, s); got != (s&want != 0) {
 				t.Errorf("%s with the scopes %b: %v", kind, s, got)
 			}
 		}
-		if !inScope(kind, call.ScopeFull) {
+		if !InScope(kind, call.ScopeFull) {
 			t.Errorf("%s is not visible to full", kind)
 		}
 	}

@@ -100,6 +100,30 @@ const (
 	MinWait = 0
 	// MaxWait: How long a call waits, in seconds; the number itself.
 	MaxWait = 60
+	// MinClaim: The deliveries that a claim asks for; the number itself.
+	MinClaim = 1
+	// MaxClaim: The deliveries that a claim asks for; the number itself.
+	MaxClaim = 100
+	// MaxDeliveryKinds: The kinds of deliveries that a claim names; elements.
+	MaxDeliveryKinds = 20
+	// MaxDeliveryText: What a worker says about a delivery; UTF-16 code units.
+	MaxDeliveryText = 1024
+	// MinRetryIn: When a delivery is handed out again, in seconds from now; the number itself.
+	MinRetryIn = 0
+	// MaxRetryIn: When a delivery is handed out again, in seconds from now; the number itself.
+	MaxRetryIn = 604800
+	// MinBacklog: How long before its opening an inbox begins, in seconds; the number itself.
+	MinBacklog = 0
+	// MaxBacklog: How long before its opening an inbox begins, in seconds; the number itself.
+	MaxBacklog = 2592000
+	// MinDeliveryAttempts: How often a delivery is handed out; the number itself.
+	MinDeliveryAttempts = 1
+	// MaxDeliveryAttempts: How often a delivery is handed out; the number itself.
+	MaxDeliveryAttempts = 100
+	// MaxContextMessages: The messages of the context of a delivery; elements.
+	MaxContextMessages = 50
+	// MaxContextArtifacts: The artifacts of the context of a delivery; elements.
+	MaxContextArtifacts = 50
 	// MaxRevisions: The revisions of a thread that a change accepts; elements.
 	MaxRevisions = 100
 	// MaxStreamTypes: The types of events that a stream names; elements.

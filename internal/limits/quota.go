@@ -28,6 +28,14 @@ const (
 	LeaseSeconds    = 60
 )
 
+// Claims of inboxes that may wait on a node at the same time (B2B-DLV-020), and how long a lease
+// of a delivery lasts unless the call says otherwise.
+const (
+	ClaimWaitsOfOrg = 1024
+	ClaimWaitsOfBot = 64
+	ClaimSeconds    = 60
+)
+
 // ShortMessage is how many bytes content, parts and metadata of a message have together that
 // counts as short.
 const ShortMessage = 8 << 10

@@ -16,6 +16,7 @@ const (
 	keepExpired   = 24 * time.Hour      // late callers get "expired" instead of "not found"
 	keepInvites   = 30 * 24 * time.Hour // operators read the list
 	behind        = 32                  // events behind an index that it is completed for
+	inboxBehind   = 500                 // events of an org that are not in its inboxes
 	indexSteps    = 32                  // of one run, after which other jobs have their turn
 	indexShare    = 4                   // of these, after which the next org has its turn
 	endedAtOnce   = 100                 // ended orgs of one run
@@ -188,40 +189,66 @@ func (r *Runner) indexLog(ctx context.Context, s *shift, org string, most int) (
 	return max(steps, 1), err
 }
 
-// anyLeaseEnded reports whether a lease or a wait for one has ended.
-func (r *Runner) anyLeaseEnded(ctx context.Context) (bool, error) {
-	orgs, err := r.leasesEnded(ctx, "", 1)
-	return len(orgs) > 0, err
+// settling is what ends by itself in orgs: leases on named things, or leases of deliveries. Changes of
+// them do so themselves; the job is for what nobody asks for again.
+type settling struct {
+	what string
+	// orgs lists orgs by id after one, with something that has ended at a time.
+	orgs   func(ctx context.Context, now int64, after string, limit int) ([]string, error)
+	settle func(ctx context.Context, org string) error
 }
 
-func (r *Runner) leasesEnded(ctx context.Context, after string, limit int) ([]string, error) {
+// leases are those on named things (B2B-LEASE-009).
+func (r *Runner) leases() settling {
+	return settling{"leases", r.Store.LeasesEnded, func(ctx context.Context, org string) error { return r.Orgs.SettleLeases(ctx, org) }}
+}
+
+// inboxes are those with leases that have ended, or with many events that nobody has claimed
+// (B2B-DLV-009).
+func (r *Runner) inboxes() settling {
+	due := func(ctx context.Context, now int64, after string, limit int) ([]string, error) {
+		return r.Store.InboxesDue(ctx, now, inboxBehind, after, limit)
+	}
+	return settling{"inboxes", due, func(ctx context.Context, org string) error { return r.Orgs.SettleInboxes(ctx, org) }}
+}
+
+// due reports whether anything has ended.
+func (r *Runner) due(of settling) func(ctx context.Context) (bool, error) {
+	return func(ctx context.Context) (bool, error) {
+		orgs, err := r.ended(ctx, of, "", 1)
+		return len(orgs) > 0, err
+	}
+}
+
+func (r *Runner) ended(ctx context.Context, of settling, after string, limit int) ([]string, error) {
 	now, err := r.Store.LeaseClock(ctx, r.Now().UnixMilli())
 	if err != nil {
 		return nil, fmt.Errorf("read the clock of leases: %w", err)
 	}
-	return r.Store.LeasesEnded(ctx, now, after, limit)
+	return of.orgs(ctx, now, after, limit)
 }
 
-// endLeases ends what has expired of the leases of all orgs. Changes of leases do so themselves; this
-// is for events about leases that nobody asks for again (B2B-LEASE-009).
-func (r *Runner) endLeases(ctx context.Context, s *shift) error {
-	for after := ""; ; {
-		orgs, err := r.leasesEnded(ctx, after, orgsAtOnce)
-		if err != nil {
-			return fmt.Errorf("list the orgs with leases that expired: %w", err)
-		}
-		for _, org := range orgs {
-			if err := s.next(ctx); err != nil {
-				return err
+// settleAll settles all orgs with something that has ended.
+func (r *Runner) settleAll(of settling) func(ctx context.Context, s *shift) error {
+	return func(ctx context.Context, s *shift) error {
+		for after := ""; ; {
+			orgs, err := r.ended(ctx, of, after, orgsAtOnce)
+			if err != nil {
+				return fmt.Errorf("list the orgs with %s that have ended: %w", of.what, err)
 			}
-			if err := r.Orgs.SettleLeases(ctx, org); err != nil && !errors.Is(err, store.ErrNoOrg) {
-				return fmt.Errorf("end the leases of org %s: %w", org, err)
+			for _, org := range orgs {
+				if err := s.next(ctx); err != nil {
+					return err
+				}
+				if err := of.settle(ctx, org); err != nil && !errors.Is(err, store.ErrNoOrg) {
+					return fmt.Errorf("settle the %s of org %s: %w", of.what, org, err)
+				}
 			}
+			if len(orgs) < orgsAtOnce {
+				return nil
+			}
+			after = orgs[len(orgs)-1]
 		}
-		if len(orgs) < orgsAtOnce {
-			return nil
-		}
-		after = orgs[len(orgs)-1]
 	}
 }
 

@@ -1,7 +1,8 @@
 // Package retention removes data in the background: expired sessions, tickets and saved
 // responses, events past their retention, the old data that the settings of an org name
 // (package service), and the rows and files of destroyed orgs. It also completes the index of
-// logs that few events are appended to, and ends leases on named things that have expired.
+// logs that few events are appended to, and ends leases, on named things and of
+// deliveries, that have expired.
 //
 // One node at a time runs a job: it holds the job in the store while its lease is live (package
 // node). Clock differences between nodes do no harm: each step is a change of its own that any node
@@ -39,6 +40,9 @@ type Orgs interface {
 	// SettleLeases ends leases of an org that have expired, at most a hundred at once, and grants
 	// those that were waited for.
 	SettleLeases(ctx context.Context, org string) error
+	// SettleInboxes ends leases of deliveries of an org that have ended, and adds events to its
+	// inboxes; some at once.
+	SettleInboxes(ctx context.Context, org string) error
 }
 
 // Step waits until the next step may begin, then calls change, which makes one change of the org
@@ -80,7 +84,8 @@ func New(c Config) *Runner {
 	r.jobs = []*job{
 		{name: "ended", every: time.Minute, do: r.removeEnded, due: r.anyEnded},
 		{name: "index", every: 2 * time.Second, do: r.indexLogs, due: r.anyBehind},
-		{name: "leases", every: 2 * time.Second, do: r.endLeases, due: r.anyLeaseEnded},
+		{name: "leases", every: 2 * time.Second, do: r.settleAll(r.leases()), due: r.due(r.leases())},
+		{name: "inboxes", every: 2 * time.Second, do: r.settleAll(r.inboxes()), due: r.due(r.inboxes())},
 		{name: "expired", every: 15 * time.Minute, do: r.removeExpired},
 		{name: "lifecycle", first: 30 * time.Second, every: 6 * time.Hour, do: r.keepOrgs},
 	}

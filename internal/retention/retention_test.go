@@ -306,7 +306,8 @@ func (f orgsFunc) KeepOrg(ctx context.Context, org string, step retention.Step) 
 	return f(ctx, org, step)
 }
 
-func (orgsFunc) SettleLeases(context.Context, string) error { return nil }
+func (orgsFunc) SettleLeases(context.Context, string) error  { return nil }
+func (orgsFunc) SettleInboxes(context.Context, string) error { return nil }
 
 // B2B-ORG-006: no call finds a destroyed org, any node removes its rows and files, and a
 // removal that failed half way is repeated.

@@ -13,6 +13,7 @@ type Store interface {
 	EndedOrgs(ctx context.Context, limit int) ([]string, error)
 	LogsBehind(ctx context.Context, least int64, after string, limit int) ([]string, error)
 	LeaseClock(ctx context.Context, local int64) (int64, error)
+	InboxesDue(ctx context.Context, now, least int64, after string, limit int) ([]string, error)
 	LeasesEnded(ctx context.Context, now int64, after string, limit int) ([]string, error)
 	OldRates(ctx context.Context, before int64, afterBot string, limit int) ([]string, error)
 	// Update runs fn as one change of an org ([store.Store]).

@@ -76,7 +76,8 @@ func TestAccess(t *testing.T) {
 		OrgService: b2bv1connect.UnimplementedOrgServiceHandler{}, AuthService: b2bv1connect.UnimplementedAuthServiceHandler{},
 		TokenService: b2bv1connect.UnimplementedTokenServiceHandler{}, WebSocketService: b2bv1connect.UnimplementedWebSocketServiceHandler{},
 		ServerService: b2bv1connect.UnimplementedServerServiceHandler{}, WebhookService: b2bv1connect.UnimplementedWebhookServiceHandler{},
-		LeaseService: b2bv1connect.UnimplementedLeaseServiceHandler{},
+		LeaseService:    b2bv1connect.UnimplementedLeaseServiceHandler{},
+		DeliveryService: b2bv1connect.UnimplementedDeliveryServiceHandler{},
 	}
 	operations := services.Operations()
 	record := &recorder{operations: operations}

@@ -112,6 +112,7 @@ func services() call.Services {
 		ServerService:    b2bv1connect.UnimplementedServerServiceHandler{},
 		WebhookService:   b2bv1connect.UnimplementedWebhookServiceHandler{},
 		LeaseService:     b2bv1connect.UnimplementedLeaseServiceHandler{},
+		DeliveryService:  b2bv1connect.UnimplementedDeliveryServiceHandler{},
 	}
 }
 

@@ -70,6 +70,9 @@ func changeIn[M proto.Message, T any](ctx context.Context, c *core, in changeOpt
 		if out, err = fn(any(tx).(T)); err != nil {
 			return err
 		}
+		if err = c.settle(ctx, tx, req); err != nil {
+			return err
+		}
 		if id != "" {
 			if err = c.remember(ctx, tx, in.responseOrg, key, id, hash, out); err != nil {
 				return err

@@ -7,7 +7,10 @@ import (
 	"strings"
 
 	"github.com/b2b-protocol/b2b/internal/call"
+	"github.com/b2b-protocol/b2b/internal/eventlog"
+	"github.com/b2b-protocol/b2b/internal/eventtype"
 	"github.com/b2b-protocol/b2b/internal/leasename"
+	"github.com/b2b-protocol/b2b/internal/limits"
 	"github.com/b2b-protocol/b2b/internal/store"
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
@@ -16,7 +19,17 @@ import (
 type leaseService struct {
 	*core
 	reads leaseReads
-	desks *leaseDesks
+	desks *desks
+}
+
+func newLeaseService(c *core, reads leaseReads) *leaseService {
+	return &leaseService{core: c, reads: reads, desks: &desks{
+		core: c, types: []string{eventtype.LeaseAcquired}, orgs: map[string]*desk{},
+		mostOfKey: limits.LeaseWaitsOfBot, mostOfOrg: limits.LeaseWaitsOfOrg,
+		keys: func(_ context.Context, it *eventlog.Item) []string {
+			return []string{it.Event.GetLeaseAcquired().GetLease().GetId()}
+		},
+	}}
 }
 
 // leaseReads is what leaseService reads of the store.

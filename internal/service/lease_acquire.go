@@ -20,8 +20,6 @@ const (
 	leaseRecheck = 5 * time.Second
 	// leaseWithdraw bounds the change that withdraws the wait of a client that is gone.
 	leaseWithdraw = 5 * time.Second
-	// retryLeaseWaits is when some of the waiting calls have ended, in seconds.
-	retryLeaseWaits = 5
 )
 
 // leaseIDs is the namespace of the ids of leases that are made from a request_id.
@@ -289,7 +287,7 @@ func (r *leaseRequest) place(waits []store.LeaseWait, until int64) (queued bool,
 	if ofBot >= limits.LeaseWaitsOfBot || len(waits) >= limits.LeaseWaitsOfOrg {
 		e := call.Errorf(b2bv1.ErrorCode_ERROR_CODE_TOO_MANY_STREAMS, "Too many calls of this bot or org wait for leases").
 			WithHint("Wait for one lease at a time, or take one with a pattern.")
-		e.RetryAfter = retryLeaseWaits
+		e.RetryAfter = retryWaits
 		return false, e
 	}
 	r.wait.Place, r.wait.Until = last+1, until

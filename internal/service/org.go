@@ -88,6 +88,7 @@ func settingsOut(org *store.Org, settings *store.OrgSettings) *b2bv1.OrgSettings
 		ThreadAutoCloseDays:           settings.ThreadAutoCloseDays,
 		ArtifactRetentionDays:         settings.ArtifactRetentionDays,
 		DefaultThreadPermissionPolicy: settings.DefaultThreadPermissionPolicy,
+		DeliveryAttempts:              settings.Attempts(),
 		UpdatedAt:                     settings.UpdatedAt,
 		JoinApprovalRequired:          org.JoinApprovalRequired,
 	}
@@ -174,6 +175,13 @@ func newSettingsWrite(req *b2bv1.UpdateOrgSettingsRequest) (*settingsWrite, erro
 		}
 		w.fields = append(w.fields, func(s *store.OrgSettings) { *days.into(s) = days.value })
 		w.details[days.name] = days.value
+	}
+	if named("delivery_attempts") {
+		if req.DeliveryAttempts == nil {
+			return nil, call.Invalid("delivery_attempts must be a whole number")
+		}
+		w.fields = append(w.fields, func(s *store.OrgSettings) { s.DeliveryAttempts = req.DeliveryAttempts })
+		w.details["delivery_attempts"] = *req.DeliveryAttempts
 	}
 	if named("default_thread_permission_policy") {
 		if err := w.policy(req.DefaultThreadPermissionPolicy); err != nil {

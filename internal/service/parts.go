@@ -18,6 +18,7 @@ type Store interface {
 	authReads
 	botReads
 	channelReads
+	deliveryReads
 	eventReads
 	fileReads
 	leaseReads
@@ -58,6 +59,7 @@ type Tx interface {
 	authTx
 	botTx
 	channelTx
+	deliveryTx
 	fileTx
 	leaseTx
 	orgTx

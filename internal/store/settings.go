@@ -7,6 +7,7 @@ const (
 	DefaultMessagesPerMinute = 120
 	DefaultThreadsPerHour    = 30
 	DefaultUploadMBPerDay    = 100
+	DefaultDeliveryAttempts  = 5
 )
 
 // OrgSettings are the limits of an org. Days that are nil are off.
@@ -20,6 +21,7 @@ type OrgSettings struct {
 	ThreadAutoCloseDays           *int64  `bun:"thread_auto_close_days"`
 	ArtifactRetentionDays         *int64  `bun:"artifact_retention_days"`
 	DefaultThreadPermissionPolicy *string `bun:"default_thread_permission_policy"` // JSON
+	DeliveryAttempts              *int64  `bun:"delivery_attempts"`                // nil: DefaultDeliveryAttempts
 	UpdatedAt                     int64   `bun:"updated_at"`                       // 0 until first saved
 }
 
@@ -31,6 +33,14 @@ func DefaultSettings(org string) *OrgSettings {
 		ThreadsPerHourPerBot:     DefaultThreadsPerHour,
 		FileUploadMBPerDayPerBot: DefaultUploadMBPerDay,
 	}
+}
+
+// Attempts returns how often a delivery is handed out before it is dead.
+func (s *OrgSettings) Attempts() int64 {
+	if s.DeliveryAttempts == nil {
+		return DefaultDeliveryAttempts
+	}
+	return *s.DeliveryAttempts
 }
 
 // SettingsReader reads settings.

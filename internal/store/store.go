@@ -125,6 +125,7 @@ type Reader interface {
 	SecretReader
 	LoginFailureReader
 	LeaseReader
+	DeliveryReader
 }
 
 // Tx is one change: it has all reads, which see its own writes, and all writes. Only the
@@ -163,4 +164,5 @@ type Tx interface {
 	SecretWriter
 	LoginFailureWriter
 	LeaseWriter
+	DeliveryWriter
 }

@@ -12,6 +12,8 @@ import (
 // a message of the schema.
 func Append(b []byte, m proto.Message) ([]byte, error) {
 	switch m := m.(type) {
+	case *v1.Settles:
+		return AppendSettles(b, m), nil
 	case *v1.Artifact:
 		return AppendArtifact(b, m), nil
 	case *v1.AddArtifactRequest:
@@ -384,8 +386,6 @@ func Append(b []byte, m proto.Message) ([]byte, error) {
 		return AppendCreateTicketRequest(b, m), nil
 	case *v1.CreateTicketResponse:
 		return AppendCreateTicketResponse(b, m), nil
-	case *v1.ErrorDetail:
-		return AppendErrorDetail(b, m), nil
 	case *v1.LeaseHolder:
 		return AppendLeaseHolder(b, m), nil
 	case *v1.Lease:
@@ -480,6 +480,44 @@ func Append(b []byte, m proto.Message) ([]byte, error) {
 		return AppendLeaseAcquiredEvent(b, m), nil
 	case *v1.LeaseReleasedEvent:
 		return AppendLeaseReleasedEvent(b, m), nil
+	case *v1.Delivery:
+		return AppendDelivery(b, m), nil
+	case *v1.DeliveryContext:
+		return AppendDeliveryContext(b, m), nil
+	case *v1.ClaimInboxRequest:
+		return AppendClaimInboxRequest(b, m), nil
+	case *v1.ClaimInboxResponse:
+		return AppendClaimInboxResponse(b, m), nil
+	case *v1.AckDeliveryRequest:
+		return AppendAckDeliveryRequest(b, m), nil
+	case *v1.AckDeliveryResponse:
+		return AppendAckDeliveryResponse(b, m), nil
+	case *v1.NackDeliveryRequest:
+		return AppendNackDeliveryRequest(b, m), nil
+	case *v1.NackDeliveryResponse:
+		return AppendNackDeliveryResponse(b, m), nil
+	case *v1.ExtendDeliveryRequest:
+		return AppendExtendDeliveryRequest(b, m), nil
+	case *v1.ExtendDeliveryResponse:
+		return AppendExtendDeliveryResponse(b, m), nil
+	case *v1.ProgressDeliveryRequest:
+		return AppendProgressDeliveryRequest(b, m), nil
+	case *v1.ProgressDeliveryResponse:
+		return AppendProgressDeliveryResponse(b, m), nil
+	case *v1.WaitDeliveryRequest:
+		return AppendWaitDeliveryRequest(b, m), nil
+	case *v1.WaitDeliveryResponse:
+		return AppendWaitDeliveryResponse(b, m), nil
+	case *v1.ListDeliveriesRequest:
+		return AppendListDeliveriesRequest(b, m), nil
+	case *v1.ListDeliveriesResponse:
+		return AppendListDeliveriesResponse(b, m), nil
+	case *v1.RedeliverDeadRequest:
+		return AppendRedeliverDeadRequest(b, m), nil
+	case *v1.RedeliverDeadResponse:
+		return AppendRedeliverDeadResponse(b, m), nil
+	case *v1.ErrorDetail:
+		return AppendErrorDetail(b, m), nil
 	case *v1.File:
 		return AppendFile(b, m), nil
 	case *v1.UploadFileRequest:
@@ -700,6 +738,22 @@ func AppendField(b []byte, m proto.Message, field string) ([]byte, error) {
 		if field == "lease" {
 			return AppendLease(b, m.GetLease()), nil
 		}
+	case *v1.NackDeliveryResponse:
+		if field == "delivery" {
+			return AppendDelivery(b, m.GetDelivery()), nil
+		}
+	case *v1.ExtendDeliveryResponse:
+		if field == "delivery" {
+			return AppendDelivery(b, m.GetDelivery()), nil
+		}
+	case *v1.ProgressDeliveryResponse:
+		if field == "delivery" {
+			return AppendDelivery(b, m.GetDelivery()), nil
+		}
+	case *v1.WaitDeliveryResponse:
+		if field == "delivery" {
+			return AppendDelivery(b, m.GetDelivery()), nil
+		}
 	case *v1.UploadFileResponse:
 		if field == "file" {
 			return AppendFile(b, m.GetFile()), nil
@@ -744,8 +798,6 @@ func EnumText(v protoreflect.Enum) string {
 		return textLoginType(v)
 	case v1.TokenScope:
 		return textTokenScope(v)
-	case v1.ErrorCode:
-		return textErrorCode(v)
 	case v1.LeaseMode:
 		return textLeaseMode(v)
 	case v1.ArtifactAction:
@@ -754,6 +806,14 @@ func EnumText(v protoreflect.Enum) string {
 		return textParticipantAction(v)
 	case v1.LeaseEnd:
 		return textLeaseEnd(v)
+	case v1.DeliveryKind:
+		return textDeliveryKind(v)
+	case v1.DeliveryState:
+		return textDeliveryState(v)
+	case v1.DeliveryWaitsFor:
+		return textDeliveryWaitsFor(v)
+	case v1.ErrorCode:
+		return textErrorCode(v)
 	case v1.HealthStatus:
 		return textHealthStatus(v)
 	case v1.DatabaseStatus:

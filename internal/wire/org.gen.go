@@ -544,6 +544,8 @@ func membersOrgSettings(b []byte, m *v1.OrgSettings) []byte {
 	b = appendInt64(b, m.UpdatedAt)
 	b = append(b, `,"join_approval_required":`...)
 	b = strconv.AppendBool(b, m.JoinApprovalRequired)
+	b = append(b, `,"delivery_attempts":`...)
+	b = appendInt64(b, m.DeliveryAttempts)
 	b = append(b, ',')
 	return b
 }
@@ -606,6 +608,8 @@ func membersUpdateOrgSettingsRequest(b []byte, m *v1.UpdateOrgSettingsRequest) [
 	b = appendRaw(b, orZero(m.DefaultThreadPermissionPolicy))
 	b = append(b, `,"join_approval_required":`...)
 	b = appendOptional(b, m.JoinApprovalRequired, strconv.AppendBool)
+	b = append(b, `,"delivery_attempts":`...)
+	b = appendOptional(b, m.DeliveryAttempts, appendInt64)
 	b = append(b, `,"request_id":`...)
 	b = appendOptional(b, m.RequestId, AppendString)
 	b = append(b, ',')

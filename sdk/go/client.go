@@ -40,6 +40,7 @@ type Client struct {
 	Events     b2bv1connect.EventServiceClient
 	Files      b2bv1connect.FileServiceClient // see UploadFile, DownloadFile
 	Leases     b2bv1connect.LeaseServiceClient
+	Deliveries b2bv1connect.DeliveryServiceClient
 	Org        b2bv1connect.OrgServiceClient
 	OrgThreads b2bv1connect.OrgThreadServiceClient
 	Platform   b2bv1connect.PlatformServiceClient
@@ -126,6 +127,7 @@ func New(baseURL string, opts ...Option) *Client {
 		Events:     b2bv1connect.NewEventServiceClient(o.http, url, with...),
 		Files:      b2bv1connect.NewFileServiceClient(o.http, url, with...),
 		Leases:     b2bv1connect.NewLeaseServiceClient(o.http, url, with...),
+		Deliveries: b2bv1connect.NewDeliveryServiceClient(o.http, url, with...),
 		Org:        b2bv1connect.NewOrgServiceClient(o.http, url, with...),
 		OrgThreads: b2bv1connect.NewOrgThreadServiceClient(o.http, url, with...),
 		Platform:   b2bv1connect.NewPlatformServiceClient(o.http, url, with...),

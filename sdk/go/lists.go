@@ -41,6 +41,11 @@ func (c *Client) EachCatchupEvent(ctx context.Context, req *b2bv1.ListCatchupEve
 	return each(ctx, c.Events.ListCatchupEvents, req, (*b2bv1.ListCatchupEventsResponse).GetEvents)
 }
 
+// EachDelivery returns all entries of ListDeliveries.
+func (c *Client) EachDelivery(ctx context.Context, req *b2bv1.ListDeliveriesRequest) iter.Seq2[*b2bv1.Delivery, error] {
+	return each(ctx, c.Deliveries.ListDeliveries, req, (*b2bv1.ListDeliveriesResponse).GetItems)
+}
+
 // EachLease returns all entries of ListLeases.
 func (c *Client) EachLease(ctx context.Context, req *b2bv1.ListLeasesRequest) iter.Seq2[*b2bv1.Lease, error] {
 	return each(ctx, c.Leases.ListLeases, req, (*b2bv1.ListLeasesResponse).GetItems)

@@ -39,6 +39,7 @@ type ReplyOption func(*replyOptions)
 type replyOptions struct {
 	requestID          *string
 	automatic, noReply *bool
+	settles            *b2bv1.Settles
 }
 
 // WithRequestID sets the request id of a reply. A handler that replies to an event a second time with
@@ -51,6 +52,11 @@ func WithAutomatic() ReplyOption { return func(o *replyOptions) { o.automatic = 
 // WithNoReply marks a reply that wants no answer, such as a thank-you.
 func WithNoReply() ReplyOption { return func(o *replyOptions) { o.noReply = proto.Bool(true) } }
 
+// WithSettles settles a delivery together with the reply: both happen, or neither.
+func WithSettles(delivery *b2bv1.Delivery) ReplyOption {
+	return func(o *replyOptions) { o.settles = &b2bv1.Settles{DeliveryId: &delivery.Id, Lease: delivery.Lease} }
+}
+
 // Reply answers a message where it was sent, and returns the id of the reply. The reply to a direct
 // message goes into its channel, that to a thread message into its thread, with a reference to it.
 func (c *Client) Reply(ctx context.Context, to *b2bv1.Event, content string, opts ...ReplyOption) (string, error) {
@@ -61,13 +67,14 @@ func (c *Client) Reply(ctx context.Context, to *b2bv1.Event, content string, opt
 	if m := to.GetMessage(); m != nil {
 		res, err := c.Channels.SendChannelMessage(ctx, &b2bv1.SendChannelMessageRequest{
 			ChannelId: &m.ChannelId, Content: &content, RequestId: o.requestID, Automatic: o.automatic, NoReply: o.noReply,
+			Settles: o.settles,
 		})
 		return res.GetMessage().GetId(), err
 	}
 	if m := to.GetThreadMessage(); m != nil {
 		sent, err := c.SendToThread(ctx, m.GetThreadId(), content, func(r *b2bv1.SendThreadMessageRequest) {
 			r.ReplyTo, r.RequestId = proto.String(m.GetMessage().GetId()), o.requestID
-			r.Automatic, r.NoReply = o.automatic, o.noReply
+			r.Automatic, r.NoReply, r.Settles = o.automatic, o.noReply, o.settles
 		})
 		return sent.GetId(), err
 	}

@@ -7,7 +7,7 @@ const limits = [
   ["everything in the root entry", `export * from "./index.js"`, 15_000],
   ["the context of threads", `export * from "./context.js"`, 5_000],
   ["the client of HXA-Connect", `export * from "./hxa/index.js"`, 12_000],
-  ["every operation as a function", `export * from "./operations.js"`, 5_800],
+  ["every operation as a function", `export * from "./operations.js"`, 7_000],
   ["one operation", `export { getThread } from "./operations.js"; export { httpTransport } from "./index.js"`, 3_500],
 ];
 for (const [what, contents, limit] of limits) {

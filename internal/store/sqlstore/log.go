@@ -196,5 +196,8 @@ func (t *tx) PruneLog(ctx context.Context, before int64, limit int) (int64, erro
 	if err := t.c.exec(ctx, pruneLogDeliveries, t.org, floor); err != nil {
 		return 0, err
 	}
+	if err := t.pruneInboxes(ctx, floor); err != nil {
+		return 0, err
+	}
 	return floor - first, t.c.exec(ctx, pruneLogMemberships, floor, t.org)
 }

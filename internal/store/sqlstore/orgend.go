@@ -51,6 +51,8 @@ var emptyScopes = []emptyScope{
 	scopesOf(onBots, withBots,
 		remove(onFiles, "DELETE FROM files WHERE id IN (SELECT id FROM files WHERE uploader_id = ? LIMIT ? + 0)"),
 		remove(onWebhookDeliveries, "DELETE FROM webhook_deliveries WHERE (bot_id, seq) IN (SELECT bot_id, seq FROM webhook_deliveries WHERE bot_id = ? LIMIT ? + 0)"),
+		remove(onDeliveries, "DELETE FROM deliveries WHERE (bot_id, seq) IN (SELECT bot_id, seq FROM deliveries WHERE bot_id = ? LIMIT ? + 0)"),
+		remove(onInboxScopes, "DELETE FROM inbox_scopes WHERE (bot_id, scope_id) IN (SELECT bot_id, scope_id FROM inbox_scopes WHERE bot_id = ? LIMIT ? + 0)"),
 		remove(onRateSlots, "DELETE FROM rate_slots WHERE (bot_id, bucket, slot) IN (SELECT bot_id, bucket, slot FROM rate_slots WHERE bot_id = ? LIMIT ? + 0)"),
 		remove(onSessions, "DELETE FROM sessions WHERE hash IN (SELECT hash FROM sessions WHERE bot_id = ? LIMIT ? + 0)"),
 		remove(onBotTokens, "DELETE FROM bot_tokens WHERE id IN (SELECT id FROM bot_tokens WHERE bot_id = ? LIMIT ? + 0)"),

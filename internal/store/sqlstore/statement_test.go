@@ -104,7 +104,7 @@ func (f *family) numbers() []uint {
 }
 
 // mostStatements bounds how many statements there are, each of which a connection may prepare.
-const mostStatements = 1200
+const mostStatements = 1400
 
 // TestStatements compares what each statement declares with what SQLite opens for it.
 func TestStatements(t *testing.T) {

@@ -53,6 +53,10 @@ const (
 	onLogRuns
 	onLeases
 	onLeaseWaits
+	onInboxes
+	onInboxPositions
+	onDeliveries
+	onInboxScopes
 
 	onThreads = onThreadRows | onActivity
 
@@ -61,9 +65,10 @@ const (
 	withThreads  = onThreads | onThreadParticipants | onThreadJoinRequests | onThreadMessages | onArtifacts | onArtifactSums
 	withBots     = onBots | onBotTokens | onChannelMembers | onThreads | onThreadParticipants | onThreadJoinRequests |
 		onMembershipHistory | onArtifacts | onFiles | onPresence |
-		onWebhookStatus | onWebhookCursors | onWebhookLeases | onWebhookDeliveries | onLeases | onLeaseWaits
+		onWebhookStatus | onWebhookCursors | onWebhookLeases | onWebhookDeliveries | onLeases | onLeaseWaits |
+		onInboxes | onDeliveries | onInboxScopes
 	withOrgs = onOrgs | onOrgSettings | onOrgLogs | onOrgTickets | onTombstones | onUploadDays | onArtifactTotals | onArtifactDays |
-		withChannels | withThreads | withBots
+		onInboxPositions | withChannels | withThreads | withBots
 
 	// onCached are the tables with rows that are worth caching and belong to one org.
 	onCached = onOrgs | onOrgSettings | onBots | onChannels | onChannelMembers | onThreads | onThreadParticipants
@@ -81,6 +86,7 @@ var tableNames = []string{
 	"ws_tickets", "presence", "imports", "files", "installation", "(activity of threads)", "upkeep_jobs",
 	"webhook_cursors", "webhook_leases", "webhook_deliveries", "login_failures", "nodes", "upload_days",
 	"artifact_sums", "artifact_totals", "artifact_days", "log_streams", "log_index", "log_heads", "log_runs", "leases", "lease_waits",
+	"inboxes", "inbox_positions", "deliveries", "inbox_scopes",
 }
 
 // name returns the name of the one table of a set.

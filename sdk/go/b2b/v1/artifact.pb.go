@@ -297,6 +297,8 @@ type AddArtifactRequest struct {
 	Url *string `protobuf:"bytes,7,opt,name=url,proto3,oneof" json:"url,omitempty"`
 	// Its media type.
 	MimeType *string `protobuf:"bytes,8,opt,name=mime_type,json=mimeType,proto3,oneof" json:"mime_type,omitempty"`
+	// A delivery that it settles, in the same transaction.
+	Settles *Settles `protobuf:"bytes,101,opt,name=settles,proto3,oneof" json:"settles,omitempty"`
 	// Makes the call idempotent for 24 hours; empty counts as absent.
 	RequestId     *string `protobuf:"bytes,100,opt,name=request_id,json=requestId,proto3,oneof" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -389,6 +391,13 @@ func (x *AddArtifactRequest) GetMimeType() string {
 	return ""
 }
 
+func (x *AddArtifactRequest) GetSettles() *Settles {
+	if x != nil {
+		return x.Settles
+	}
+	return nil
+}
+
 func (x *AddArtifactRequest) GetRequestId() string {
 	if x != nil && x.RequestId != nil {
 		return *x.RequestId
@@ -455,6 +464,8 @@ type UpdateArtifactRequest struct {
 	Title *string `protobuf:"bytes,4,opt,name=title,proto3,oneof" json:"title,omitempty"`
 	// Which fields were named; over REST the keys of the body.
 	UpdateMask *fieldmaskpb.FieldMask `protobuf:"bytes,5,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
+	// A delivery that it settles, in the same transaction.
+	Settles *Settles `protobuf:"bytes,101,opt,name=settles,proto3,oneof" json:"settles,omitempty"`
 	// Makes the call idempotent for 24 hours; empty counts as absent.
 	RequestId     *string `protobuf:"bytes,100,opt,name=request_id,json=requestId,proto3,oneof" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -522,6 +533,13 @@ func (x *UpdateArtifactRequest) GetTitle() string {
 func (x *UpdateArtifactRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
 	if x != nil {
 		return x.UpdateMask
+	}
+	return nil
+}
+
+func (x *UpdateArtifactRequest) GetSettles() *Settles {
+	if x != nil {
+		return x.Settles
 	}
 	return nil
 }
@@ -970,7 +988,7 @@ var File_b2b_v1_artifact_proto protoreflect.FileDescriptor
 
 const file_b2b_v1_artifact_proto_rawDesc = "" +
 	"\n" +
-	"\x15b2b/v1/artifact.proto\x12\x06b2b.v1\x1a\x1bb2b/options/v1/limits.proto\x1a\x1cb2b/options/v1/options.proto\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc2\x05\n" +
+	"\x15b2b/v1/artifact.proto\x12\x06b2b.v1\x1a\x1bb2b/options/v1/limits.proto\x1a\x1cb2b/options/v1/options.proto\x1a\x14b2b/v1/settles.proto\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc2\x05\n" +
 	"\bArtifact\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1b\n" +
 	"\tthread_id\x18\x02 \x01(\tR\bthreadId\x12!\n" +
@@ -1002,7 +1020,7 @@ const file_b2b_v1_artifact_proto_rawDesc = "" +
 	"_mime_typeB\x11\n" +
 	"\x0f_contributor_idB\x0e\n" +
 	"\f_traceparentB\r\n" +
-	"\v_tracestate\"\xba\x03\n" +
+	"\v_tracestate\"\xfe\x03\n" +
 	"\x12AddArtifactRequest\x12\x1b\n" +
 	"\tthread_id\x18\x01 \x01(\tR\bthreadId\x126\n" +
 	"\fartifact_key\x18\x02 \x01(\tB\x0eڵ\x18\x02P\x01\xe2\xb5\x18\x04\bC\x10\x01H\x00R\vartifactKey\x88\x01\x01\x12-\n" +
@@ -1011,9 +1029,10 @@ const file_b2b_v1_artifact_proto_rawDesc = "" +
 	"\acontent\x18\x05 \x01(\tH\x03R\acontent\x88\x01\x01\x12\x1f\n" +
 	"\blanguage\x18\x06 \x01(\tH\x04R\blanguage\x88\x01\x01\x12\x15\n" +
 	"\x03url\x18\a \x01(\tH\x05R\x03url\x88\x01\x01\x12 \n" +
-	"\tmime_type\x18\b \x01(\tH\x06R\bmimeType\x88\x01\x01\x12*\n" +
+	"\tmime_type\x18\b \x01(\tH\x06R\bmimeType\x88\x01\x01\x126\n" +
+	"\asettles\x18e \x01(\v2\x0f.b2b.v1.SettlesB\x06ڵ\x18\x02@\x01H\aR\asettles\x88\x01\x01\x12*\n" +
 	"\n" +
-	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\aR\trequestId\x88\x01\x01B\x0f\n" +
+	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\bR\trequestId\x88\x01\x01B\x0f\n" +
 	"\r_artifact_keyB\a\n" +
 	"\x05_typeB\b\n" +
 	"\x06_titleB\n" +
@@ -1022,22 +1041,27 @@ const file_b2b_v1_artifact_proto_rawDesc = "" +
 	"\t_languageB\x06\n" +
 	"\x04_urlB\f\n" +
 	"\n" +
-	"_mime_typeB\r\n" +
+	"_mime_typeB\n" +
+	"\n" +
+	"\b_settlesB\r\n" +
 	"\v_request_id\"C\n" +
 	"\x13AddArtifactResponse\x12,\n" +
-	"\bartifact\x18\x01 \x01(\v2\x10.b2b.v1.ArtifactR\bartifact\"\xb9\x02\n" +
+	"\bartifact\x18\x01 \x01(\v2\x10.b2b.v1.ArtifactR\bartifact\"\xfd\x02\n" +
 	"\x15UpdateArtifactRequest\x12\x1b\n" +
 	"\tthread_id\x18\x01 \x01(\tR\bthreadId\x12+\n" +
 	"\fartifact_key\x18\x02 \x01(\tB\b\xe2\xb5\x18\x04\bC\x10\x01R\vartifactKey\x12%\n" +
 	"\acontent\x18\x03 \x01(\tB\x06ڵ\x18\x02P\x01H\x00R\acontent\x88\x01\x01\x12\x19\n" +
 	"\x05title\x18\x04 \x01(\tH\x01R\x05title\x88\x01\x01\x12C\n" +
 	"\vupdate_mask\x18\x05 \x01(\v2\x1a.google.protobuf.FieldMaskB\x06ڵ\x18\x02 \x01R\n" +
-	"updateMask\x12*\n" +
+	"updateMask\x126\n" +
+	"\asettles\x18e \x01(\v2\x0f.b2b.v1.SettlesB\x06ڵ\x18\x02@\x01H\x02R\asettles\x88\x01\x01\x12*\n" +
 	"\n" +
-	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\x02R\trequestId\x88\x01\x01B\n" +
+	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\x03R\trequestId\x88\x01\x01B\n" +
 	"\n" +
 	"\b_contentB\b\n" +
-	"\x06_titleB\r\n" +
+	"\x06_titleB\n" +
+	"\n" +
+	"\b_settlesB\r\n" +
 	"\v_request_id\"F\n" +
 	"\x16UpdateArtifactResponse\x12,\n" +
 	"\bartifact\x18\x01 \x01(\v2\x10.b2b.v1.ArtifactR\bartifact\"\x88\x01\n" +
@@ -1125,34 +1149,37 @@ var file_b2b_v1_artifact_proto_goTypes = []any{
 	(*ListOrgThreadArtifactsRequest)(nil),  // 10: b2b.v1.ListOrgThreadArtifactsRequest
 	(*ListOrgThreadArtifactsResponse)(nil), // 11: b2b.v1.ListOrgThreadArtifactsResponse
 	(*timestamppb.Timestamp)(nil),          // 12: google.protobuf.Timestamp
-	(*fieldmaskpb.FieldMask)(nil),          // 13: google.protobuf.FieldMask
+	(*Settles)(nil),                        // 13: b2b.v1.Settles
+	(*fieldmaskpb.FieldMask)(nil),          // 14: google.protobuf.FieldMask
 }
 var file_b2b_v1_artifact_proto_depIdxs = []int32{
 	0,  // 0: b2b.v1.Artifact.type:type_name -> b2b.v1.ArtifactType
 	12, // 1: b2b.v1.Artifact.created_at:type_name -> google.protobuf.Timestamp
 	12, // 2: b2b.v1.Artifact.updated_at:type_name -> google.protobuf.Timestamp
 	0,  // 3: b2b.v1.AddArtifactRequest.type:type_name -> b2b.v1.ArtifactType
-	1,  // 4: b2b.v1.AddArtifactResponse.artifact:type_name -> b2b.v1.Artifact
-	13, // 5: b2b.v1.UpdateArtifactRequest.update_mask:type_name -> google.protobuf.FieldMask
-	1,  // 6: b2b.v1.UpdateArtifactResponse.artifact:type_name -> b2b.v1.Artifact
-	1,  // 7: b2b.v1.ListArtifactsResponse.artifacts:type_name -> b2b.v1.Artifact
-	1,  // 8: b2b.v1.ListArtifactVersionsResponse.artifacts:type_name -> b2b.v1.Artifact
-	1,  // 9: b2b.v1.ListOrgThreadArtifactsResponse.items:type_name -> b2b.v1.Artifact
-	2,  // 10: b2b.v1.ArtifactService.AddArtifact:input_type -> b2b.v1.AddArtifactRequest
-	4,  // 11: b2b.v1.ArtifactService.UpdateArtifact:input_type -> b2b.v1.UpdateArtifactRequest
-	6,  // 12: b2b.v1.ArtifactService.ListArtifacts:input_type -> b2b.v1.ListArtifactsRequest
-	8,  // 13: b2b.v1.ArtifactService.ListArtifactVersions:input_type -> b2b.v1.ListArtifactVersionsRequest
-	10, // 14: b2b.v1.ArtifactService.ListOrgThreadArtifacts:input_type -> b2b.v1.ListOrgThreadArtifactsRequest
-	3,  // 15: b2b.v1.ArtifactService.AddArtifact:output_type -> b2b.v1.AddArtifactResponse
-	5,  // 16: b2b.v1.ArtifactService.UpdateArtifact:output_type -> b2b.v1.UpdateArtifactResponse
-	7,  // 17: b2b.v1.ArtifactService.ListArtifacts:output_type -> b2b.v1.ListArtifactsResponse
-	9,  // 18: b2b.v1.ArtifactService.ListArtifactVersions:output_type -> b2b.v1.ListArtifactVersionsResponse
-	11, // 19: b2b.v1.ArtifactService.ListOrgThreadArtifacts:output_type -> b2b.v1.ListOrgThreadArtifactsResponse
-	15, // [15:20] is the sub-list for method output_type
-	10, // [10:15] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	13, // 4: b2b.v1.AddArtifactRequest.settles:type_name -> b2b.v1.Settles
+	1,  // 5: b2b.v1.AddArtifactResponse.artifact:type_name -> b2b.v1.Artifact
+	14, // 6: b2b.v1.UpdateArtifactRequest.update_mask:type_name -> google.protobuf.FieldMask
+	13, // 7: b2b.v1.UpdateArtifactRequest.settles:type_name -> b2b.v1.Settles
+	1,  // 8: b2b.v1.UpdateArtifactResponse.artifact:type_name -> b2b.v1.Artifact
+	1,  // 9: b2b.v1.ListArtifactsResponse.artifacts:type_name -> b2b.v1.Artifact
+	1,  // 10: b2b.v1.ListArtifactVersionsResponse.artifacts:type_name -> b2b.v1.Artifact
+	1,  // 11: b2b.v1.ListOrgThreadArtifactsResponse.items:type_name -> b2b.v1.Artifact
+	2,  // 12: b2b.v1.ArtifactService.AddArtifact:input_type -> b2b.v1.AddArtifactRequest
+	4,  // 13: b2b.v1.ArtifactService.UpdateArtifact:input_type -> b2b.v1.UpdateArtifactRequest
+	6,  // 14: b2b.v1.ArtifactService.ListArtifacts:input_type -> b2b.v1.ListArtifactsRequest
+	8,  // 15: b2b.v1.ArtifactService.ListArtifactVersions:input_type -> b2b.v1.ListArtifactVersionsRequest
+	10, // 16: b2b.v1.ArtifactService.ListOrgThreadArtifacts:input_type -> b2b.v1.ListOrgThreadArtifactsRequest
+	3,  // 17: b2b.v1.ArtifactService.AddArtifact:output_type -> b2b.v1.AddArtifactResponse
+	5,  // 18: b2b.v1.ArtifactService.UpdateArtifact:output_type -> b2b.v1.UpdateArtifactResponse
+	7,  // 19: b2b.v1.ArtifactService.ListArtifacts:output_type -> b2b.v1.ListArtifactsResponse
+	9,  // 20: b2b.v1.ArtifactService.ListArtifactVersions:output_type -> b2b.v1.ListArtifactVersionsResponse
+	11, // 21: b2b.v1.ArtifactService.ListOrgThreadArtifacts:output_type -> b2b.v1.ListOrgThreadArtifactsResponse
+	17, // [17:22] is the sub-list for method output_type
+	12, // [12:17] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_b2b_v1_artifact_proto_init() }
@@ -1160,6 +1187,7 @@ func file_b2b_v1_artifact_proto_init() {
 	if File_b2b_v1_artifact_proto != nil {
 		return
 	}
+	file_b2b_v1_settles_proto_init()
 	file_b2b_v1_artifact_proto_msgTypes[0].OneofWrappers = []any{}
 	file_b2b_v1_artifact_proto_msgTypes[1].OneofWrappers = []any{}
 	file_b2b_v1_artifact_proto_msgTypes[3].OneofWrappers = []any{}

@@ -583,6 +583,8 @@ type SendDirectMessageRequest struct {
 	Automatic *bool `protobuf:"varint,5,opt,name=automatic,proto3,oneof" json:"automatic,omitempty"`
 	// Whether the message wants no answer: it triggers no agent. Since 0.2.
 	NoReply *bool `protobuf:"varint,6,opt,name=no_reply,json=noReply,proto3,oneof" json:"no_reply,omitempty"`
+	// A delivery that it settles, in the same transaction.
+	Settles *Settles `protobuf:"bytes,101,opt,name=settles,proto3,oneof" json:"settles,omitempty"`
 	// Makes the call idempotent for 24 hours; empty counts as absent.
 	RequestId     *string `protobuf:"bytes,100,opt,name=request_id,json=requestId,proto3,oneof" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -659,6 +661,13 @@ func (x *SendDirectMessageRequest) GetNoReply() bool {
 		return *x.NoReply
 	}
 	return false
+}
+
+func (x *SendDirectMessageRequest) GetSettles() *Settles {
+	if x != nil {
+		return x.Settles
+	}
+	return nil
 }
 
 func (x *SendDirectMessageRequest) GetRequestId() string {
@@ -747,6 +756,8 @@ type SendChannelMessageRequest struct {
 	Automatic *bool `protobuf:"varint,5,opt,name=automatic,proto3,oneof" json:"automatic,omitempty"`
 	// Whether the message wants no answer: it triggers no agent. Since 0.2.
 	NoReply *bool `protobuf:"varint,6,opt,name=no_reply,json=noReply,proto3,oneof" json:"no_reply,omitempty"`
+	// A delivery that it settles, in the same transaction.
+	Settles *Settles `protobuf:"bytes,101,opt,name=settles,proto3,oneof" json:"settles,omitempty"`
 	// Makes the call idempotent for 24 hours; empty counts as absent.
 	RequestId     *string `protobuf:"bytes,100,opt,name=request_id,json=requestId,proto3,oneof" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -823,6 +834,13 @@ func (x *SendChannelMessageRequest) GetNoReply() bool {
 		return *x.NoReply
 	}
 	return false
+}
+
+func (x *SendChannelMessageRequest) GetSettles() *Settles {
+	if x != nil {
+		return x.Settles
+	}
+	return nil
 }
 
 func (x *SendChannelMessageRequest) GetRequestId() string {
@@ -1363,7 +1381,7 @@ var File_b2b_v1_channel_proto protoreflect.FileDescriptor
 
 const file_b2b_v1_channel_proto_rawDesc = "" +
 	"\n" +
-	"\x14b2b/v1/channel.proto\x12\x06b2b.v1\x1a\x1bb2b/options/v1/limits.proto\x1a\x1cb2b/options/v1/options.proto\x1a\x14b2b/v1/message.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb6\x01\n" +
+	"\x14b2b/v1/channel.proto\x12\x06b2b.v1\x1a\x1bb2b/options/v1/limits.proto\x1a\x1cb2b/options/v1/options.proto\x1a\x14b2b/v1/message.proto\x1a\x14b2b/v1/settles.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb6\x01\n" +
 	"\aChannel\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x15\n" +
 	"\x06org_id\x18\x02 \x01(\tR\x05orgId\x12'\n" +
@@ -1416,29 +1434,32 @@ const file_b2b_v1_channel_proto_rawDesc = "" +
 	"\fInboxMessage\x128\n" +
 	"\amessage\x18\x01 \x01(\v2\x16.b2b.v1.ChannelMessageB\x06ڵ\x18\x020\x01R\amessage\x12&\n" +
 	"\fchannel_name\x18\x02 \x01(\tH\x00R\vchannelName\x88\x01\x01B\x0f\n" +
-	"\r_channel_name\"\x90\x03\n" +
+	"\r_channel_name\"\xd4\x03\n" +
 	"\x18SendDirectMessageRequest\x12\x1b\n" +
 	"\x02to\x18\x01 \x01(\tB\x06ڵ\x18\x02P\x01H\x00R\x02to\x88\x01\x01\x128\n" +
 	"\acontent\x18\x02 \x01(\tB\x19\xe2\xb5\x18\x15\b2\x1a\x11unless configuredH\x01R\acontent\x88\x01\x01\x120\n" +
 	"\fcontent_type\x18\x03 \x01(\tB\b\xe2\xb5\x18\x04\b3\x10\x01H\x02R\vcontentType\x88\x01\x01\x12.\n" +
 	"\x05parts\x18\x04 \x01(\v2\x10.b2b.v1.PartListB\x06ڵ\x18\x02@\x01R\x05parts\x12!\n" +
 	"\tautomatic\x18\x05 \x01(\bH\x03R\tautomatic\x88\x01\x01\x12\x1e\n" +
-	"\bno_reply\x18\x06 \x01(\bH\x04R\anoReply\x88\x01\x01\x12*\n" +
+	"\bno_reply\x18\x06 \x01(\bH\x04R\anoReply\x88\x01\x01\x126\n" +
+	"\asettles\x18e \x01(\v2\x0f.b2b.v1.SettlesB\x06ڵ\x18\x02@\x01H\x05R\asettles\x88\x01\x01\x12*\n" +
 	"\n" +
-	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\x05R\trequestId\x88\x01\x01B\x05\n" +
+	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\x06R\trequestId\x88\x01\x01B\x05\n" +
 	"\x03_toB\n" +
 	"\n" +
 	"\b_contentB\x0f\n" +
 	"\r_content_typeB\f\n" +
 	"\n" +
 	"_automaticB\v\n" +
-	"\t_no_replyB\r\n" +
+	"\t_no_replyB\n" +
+	"\n" +
+	"\b_settlesB\r\n" +
 	"\v_request_id\"|\n" +
 	"\x19SendDirectMessageResponse\x12\x1d\n" +
 	"\n" +
 	"channel_id\x18\x01 \x01(\tR\tchannelId\x120\n" +
 	"\amessage\x18\x02 \x01(\v2\x16.b2b.v1.ChannelMessageR\amessage\x12\x0e\n" +
-	"\x02ts\x18\x03 \x01(\x03R\x02ts\"\xa0\x03\n" +
+	"\x02ts\x18\x03 \x01(\x03R\x02ts\"\xe4\x03\n" +
 	"\x19SendChannelMessageRequest\x12\"\n" +
 	"\n" +
 	"channel_id\x18\x01 \x01(\tH\x00R\tchannelId\x88\x01\x01\x128\n" +
@@ -1446,16 +1467,19 @@ const file_b2b_v1_channel_proto_rawDesc = "" +
 	"\fcontent_type\x18\x03 \x01(\tB\b\xe2\xb5\x18\x04\b3\x10\x01H\x02R\vcontentType\x88\x01\x01\x12.\n" +
 	"\x05parts\x18\x04 \x01(\v2\x10.b2b.v1.PartListB\x06ڵ\x18\x02@\x01R\x05parts\x12!\n" +
 	"\tautomatic\x18\x05 \x01(\bH\x03R\tautomatic\x88\x01\x01\x12\x1e\n" +
-	"\bno_reply\x18\x06 \x01(\bH\x04R\anoReply\x88\x01\x01\x12*\n" +
+	"\bno_reply\x18\x06 \x01(\bH\x04R\anoReply\x88\x01\x01\x126\n" +
+	"\asettles\x18e \x01(\v2\x0f.b2b.v1.SettlesB\x06ڵ\x18\x02@\x01H\x05R\asettles\x88\x01\x01\x12*\n" +
 	"\n" +
-	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\x05R\trequestId\x88\x01\x01B\r\n" +
+	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\x06R\trequestId\x88\x01\x01B\r\n" +
 	"\v_channel_idB\n" +
 	"\n" +
 	"\b_contentB\x0f\n" +
 	"\r_content_typeB\f\n" +
 	"\n" +
 	"_automaticB\v\n" +
-	"\t_no_replyB\r\n" +
+	"\t_no_replyB\n" +
+	"\n" +
+	"\b_settlesB\r\n" +
 	"\v_request_id\"m\n" +
 	"\x1aSendChannelMessageResponse\x12\x1d\n" +
 	"\n" +
@@ -1557,6 +1581,7 @@ var file_b2b_v1_channel_proto_goTypes = []any{
 	(*timestamppb.Timestamp)(nil),       // 19: google.protobuf.Timestamp
 	(*Part)(nil),                        // 20: b2b.v1.Part
 	(*PartList)(nil),                    // 21: b2b.v1.PartList
+	(*Settles)(nil),                     // 22: b2b.v1.Settles
 }
 var file_b2b_v1_channel_proto_depIdxs = []int32{
 	0,  // 0: b2b.v1.Channel.type:type_name -> b2b.v1.ChannelType
@@ -1571,32 +1596,34 @@ var file_b2b_v1_channel_proto_depIdxs = []int32{
 	19, // 9: b2b.v1.ChannelMessage.created_at:type_name -> google.protobuf.Timestamp
 	5,  // 10: b2b.v1.InboxMessage.message:type_name -> b2b.v1.ChannelMessage
 	21, // 11: b2b.v1.SendDirectMessageRequest.parts:type_name -> b2b.v1.PartList
-	5,  // 12: b2b.v1.SendDirectMessageResponse.message:type_name -> b2b.v1.ChannelMessage
-	21, // 13: b2b.v1.SendChannelMessageRequest.parts:type_name -> b2b.v1.PartList
-	5,  // 14: b2b.v1.SendChannelMessageResponse.message:type_name -> b2b.v1.ChannelMessage
-	3,  // 15: b2b.v1.GetChannelResponse.channel:type_name -> b2b.v1.ChannelWithMembers
-	19, // 16: b2b.v1.ListChannelMessagesRequest.since:type_name -> google.protobuf.Timestamp
-	5,  // 17: b2b.v1.ListChannelMessagesResponse.messages:type_name -> b2b.v1.ChannelMessage
-	4,  // 18: b2b.v1.ListBotChannelsResponse.channels:type_name -> b2b.v1.ChannelListing
-	19, // 19: b2b.v1.GetInboxRequest.since:type_name -> google.protobuf.Timestamp
-	6,  // 20: b2b.v1.GetInboxResponse.messages:type_name -> b2b.v1.InboxMessage
-	7,  // 21: b2b.v1.ChannelService.SendDirectMessage:input_type -> b2b.v1.SendDirectMessageRequest
-	9,  // 22: b2b.v1.ChannelService.SendChannelMessage:input_type -> b2b.v1.SendChannelMessageRequest
-	11, // 23: b2b.v1.ChannelService.GetChannel:input_type -> b2b.v1.GetChannelRequest
-	13, // 24: b2b.v1.ChannelService.ListChannelMessages:input_type -> b2b.v1.ListChannelMessagesRequest
-	15, // 25: b2b.v1.ChannelService.ListBotChannels:input_type -> b2b.v1.ListBotChannelsRequest
-	17, // 26: b2b.v1.ChannelService.GetInbox:input_type -> b2b.v1.GetInboxRequest
-	8,  // 27: b2b.v1.ChannelService.SendDirectMessage:output_type -> b2b.v1.SendDirectMessageResponse
-	10, // 28: b2b.v1.ChannelService.SendChannelMessage:output_type -> b2b.v1.SendChannelMessageResponse
-	12, // 29: b2b.v1.ChannelService.GetChannel:output_type -> b2b.v1.GetChannelResponse
-	14, // 30: b2b.v1.ChannelService.ListChannelMessages:output_type -> b2b.v1.ListChannelMessagesResponse
-	16, // 31: b2b.v1.ChannelService.ListBotChannels:output_type -> b2b.v1.ListBotChannelsResponse
-	18, // 32: b2b.v1.ChannelService.GetInbox:output_type -> b2b.v1.GetInboxResponse
-	27, // [27:33] is the sub-list for method output_type
-	21, // [21:27] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	22, // 12: b2b.v1.SendDirectMessageRequest.settles:type_name -> b2b.v1.Settles
+	5,  // 13: b2b.v1.SendDirectMessageResponse.message:type_name -> b2b.v1.ChannelMessage
+	21, // 14: b2b.v1.SendChannelMessageRequest.parts:type_name -> b2b.v1.PartList
+	22, // 15: b2b.v1.SendChannelMessageRequest.settles:type_name -> b2b.v1.Settles
+	5,  // 16: b2b.v1.SendChannelMessageResponse.message:type_name -> b2b.v1.ChannelMessage
+	3,  // 17: b2b.v1.GetChannelResponse.channel:type_name -> b2b.v1.ChannelWithMembers
+	19, // 18: b2b.v1.ListChannelMessagesRequest.since:type_name -> google.protobuf.Timestamp
+	5,  // 19: b2b.v1.ListChannelMessagesResponse.messages:type_name -> b2b.v1.ChannelMessage
+	4,  // 20: b2b.v1.ListBotChannelsResponse.channels:type_name -> b2b.v1.ChannelListing
+	19, // 21: b2b.v1.GetInboxRequest.since:type_name -> google.protobuf.Timestamp
+	6,  // 22: b2b.v1.GetInboxResponse.messages:type_name -> b2b.v1.InboxMessage
+	7,  // 23: b2b.v1.ChannelService.SendDirectMessage:input_type -> b2b.v1.SendDirectMessageRequest
+	9,  // 24: b2b.v1.ChannelService.SendChannelMessage:input_type -> b2b.v1.SendChannelMessageRequest
+	11, // 25: b2b.v1.ChannelService.GetChannel:input_type -> b2b.v1.GetChannelRequest
+	13, // 26: b2b.v1.ChannelService.ListChannelMessages:input_type -> b2b.v1.ListChannelMessagesRequest
+	15, // 27: b2b.v1.ChannelService.ListBotChannels:input_type -> b2b.v1.ListBotChannelsRequest
+	17, // 28: b2b.v1.ChannelService.GetInbox:input_type -> b2b.v1.GetInboxRequest
+	8,  // 29: b2b.v1.ChannelService.SendDirectMessage:output_type -> b2b.v1.SendDirectMessageResponse
+	10, // 30: b2b.v1.ChannelService.SendChannelMessage:output_type -> b2b.v1.SendChannelMessageResponse
+	12, // 31: b2b.v1.ChannelService.GetChannel:output_type -> b2b.v1.GetChannelResponse
+	14, // 32: b2b.v1.ChannelService.ListChannelMessages:output_type -> b2b.v1.ListChannelMessagesResponse
+	16, // 33: b2b.v1.ChannelService.ListBotChannels:output_type -> b2b.v1.ListBotChannelsResponse
+	18, // 34: b2b.v1.ChannelService.GetInbox:output_type -> b2b.v1.GetInboxResponse
+	29, // [29:35] is the sub-list for method output_type
+	23, // [23:29] is the sub-list for method input_type
+	23, // [23:23] is the sub-list for extension type_name
+	23, // [23:23] is the sub-list for extension extendee
+	0,  // [0:23] is the sub-list for field type_name
 }
 
 func init() { file_b2b_v1_channel_proto_init() }
@@ -1605,6 +1632,7 @@ func file_b2b_v1_channel_proto_init() {
 		return
 	}
 	file_b2b_v1_message_proto_init()
+	file_b2b_v1_settles_proto_init()
 	file_b2b_v1_channel_proto_msgTypes[0].OneofWrappers = []any{}
 	file_b2b_v1_channel_proto_msgTypes[3].OneofWrappers = []any{}
 	file_b2b_v1_channel_proto_msgTypes[4].OneofWrappers = []any{}

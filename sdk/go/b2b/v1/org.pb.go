@@ -1553,8 +1553,10 @@ type OrgSettings struct {
 	UpdatedAt int64 `protobuf:"varint,9,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
 	// Whether bots that register by ticket wait for approval.
 	JoinApprovalRequired bool `protobuf:"varint,10,opt,name=join_approval_required,json=joinApprovalRequired,proto3" json:"join_approval_required,omitempty"`
-	unknownFields        protoimpl.UnknownFields
-	sizeCache            protoimpl.SizeCache
+	// How often a delivery is handed out before it is dead; 1 to 100. Default 5. Since 0.2.
+	DeliveryAttempts int64 `protobuf:"varint,11,opt,name=delivery_attempts,json=deliveryAttempts,proto3" json:"delivery_attempts,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *OrgSettings) Reset() {
@@ -1655,6 +1657,13 @@ func (x *OrgSettings) GetJoinApprovalRequired() bool {
 		return x.JoinApprovalRequired
 	}
 	return false
+}
+
+func (x *OrgSettings) GetDeliveryAttempts() int64 {
+	if x != nil {
+		return x.DeliveryAttempts
+	}
+	return 0
 }
 
 // Asks for the settings.
@@ -1759,6 +1768,8 @@ type UpdateOrgSettingsRequest struct {
 	DefaultThreadPermissionPolicy *string `protobuf:"bytes,7,opt,name=default_thread_permission_policy,json=defaultThreadPermissionPolicy,proto3,oneof" json:"default_thread_permission_policy,omitempty"`
 	// Whether bots that register by ticket wait for approval.
 	JoinApprovalRequired *bool `protobuf:"varint,8,opt,name=join_approval_required,json=joinApprovalRequired,proto3,oneof" json:"join_approval_required,omitempty"`
+	// How often a delivery is handed out before it is dead.
+	DeliveryAttempts *int64 `protobuf:"varint,10,opt,name=delivery_attempts,json=deliveryAttempts,proto3,oneof" json:"delivery_attempts,omitempty"`
 	// Which fields to write; over REST the keys of the body.
 	UpdateMask *fieldmaskpb.FieldMask `protobuf:"bytes,9,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	// Makes the call idempotent for 24 hours; empty counts as absent.
@@ -1851,6 +1862,13 @@ func (x *UpdateOrgSettingsRequest) GetJoinApprovalRequired() bool {
 		return *x.JoinApprovalRequired
 	}
 	return false
+}
+
+func (x *UpdateOrgSettingsRequest) GetDeliveryAttempts() int64 {
+	if x != nil && x.DeliveryAttempts != nil {
+		return *x.DeliveryAttempts
+	}
+	return 0
 }
 
 func (x *UpdateOrgSettingsRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
@@ -3576,7 +3594,7 @@ const file_b2b_v1_org_proto_rawDesc = "" +
 	"org_secret\x18\x03 \x01(\tR\torgSecret\"\x0f\n" +
 	"\rGetOrgRequest\"/\n" +
 	"\x0eGetOrgResponse\x12\x1d\n" +
-	"\x03org\x18\x01 \x01(\v2\v.b2b.v1.OrgR\x03org\"\x9e\x05\n" +
+	"\x03org\x18\x01 \x01(\v2\v.b2b.v1.OrgR\x03org\"\xcb\x05\n" +
 	"\vOrgSettings\x12\x15\n" +
 	"\x06org_id\x18\x01 \x01(\tR\x05orgId\x12<\n" +
 	"\x1bmessages_per_minute_per_bot\x18\x02 \x01(\x03R\x17messagesPerMinutePerBot\x126\n" +
@@ -3589,14 +3607,15 @@ const file_b2b_v1_org_proto_rawDesc = "" +
 	"\n" +
 	"updated_at\x18\t \x01(\x03R\tupdatedAt\x124\n" +
 	"\x16join_approval_required\x18\n" +
-	" \x01(\bR\x14joinApprovalRequiredB\x13\n" +
+	" \x01(\bR\x14joinApprovalRequired\x12+\n" +
+	"\x11delivery_attempts\x18\v \x01(\x03R\x10deliveryAttemptsB\x13\n" +
 	"\x11_message_ttl_daysB\x19\n" +
 	"\x17_thread_auto_close_daysB\x1a\n" +
 	"\x18_artifact_retention_daysB#\n" +
 	"!_default_thread_permission_policy\"\x17\n" +
 	"\x15GetOrgSettingsRequest\"I\n" +
 	"\x16GetOrgSettingsResponse\x12/\n" +
-	"\bsettings\x18\x01 \x01(\v2\x13.b2b.v1.OrgSettingsR\bsettings\"\xd6\a\n" +
+	"\bsettings\x18\x01 \x01(\v2\x13.b2b.v1.OrgSettingsR\bsettings\"\xac\b\n" +
 	"\x18UpdateOrgSettingsRequest\x12O\n" +
 	"\x1bmessages_per_minute_per_bot\x18\x01 \x01(\x03B\fڵ\x18\x02@\x01\xe2\xb5\x18\x02\b%H\x00R\x17messagesPerMinutePerBot\x88\x01\x01\x12I\n" +
 	"\x18threads_per_hour_per_bot\x18\x02 \x01(\x03B\fڵ\x18\x02@\x01\xe2\xb5\x18\x02\b%H\x01R\x14threadsPerHourPerBot\x88\x01\x01\x12S\n" +
@@ -3605,11 +3624,13 @@ const file_b2b_v1_org_proto_rawDesc = "" +
 	"\x16thread_auto_close_days\x18\x05 \x01(\x03B\x06\xe2\xb5\x18\x02\b&H\x04R\x13threadAutoCloseDays\x88\x01\x01\x12C\n" +
 	"\x17artifact_retention_days\x18\x06 \x01(\x03B\x06\xe2\xb5\x18\x02\b&H\x05R\x15artifactRetentionDays\x88\x01\x01\x12\\\n" +
 	" default_thread_permission_policy\x18\a \x01(\tB\x0eڵ\x18\x02\x10\x01\xe2\xb5\x18\x04\bA\x10\x01H\x06R\x1ddefaultThreadPermissionPolicy\x88\x01\x01\x12A\n" +
-	"\x16join_approval_required\x18\b \x01(\bB\x06ڵ\x18\x02@\x01H\aR\x14joinApprovalRequired\x88\x01\x01\x12C\n" +
+	"\x16join_approval_required\x18\b \x01(\bB\x06ڵ\x18\x02@\x01H\aR\x14joinApprovalRequired\x88\x01\x01\x12>\n" +
+	"\x11delivery_attempts\x18\n" +
+	" \x01(\x03B\fڵ\x18\x02@\x01\xe2\xb5\x18\x02\b\x7fH\bR\x10deliveryAttempts\x88\x01\x01\x12C\n" +
 	"\vupdate_mask\x18\t \x01(\v2\x1a.google.protobuf.FieldMaskB\x06ڵ\x18\x02 \x01R\n" +
 	"updateMask\x12*\n" +
 	"\n" +
-	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\bR\trequestId\x88\x01\x01B\x1e\n" +
+	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\tR\trequestId\x88\x01\x01B\x1e\n" +
 	"\x1c_messages_per_minute_per_botB\x1b\n" +
 	"\x19_threads_per_hour_per_botB!\n" +
 	"\x1f_file_upload_mb_per_day_per_botB\x13\n" +
@@ -3617,7 +3638,8 @@ const file_b2b_v1_org_proto_rawDesc = "" +
 	"\x17_thread_auto_close_daysB\x1a\n" +
 	"\x18_artifact_retention_daysB#\n" +
 	"!_default_thread_permission_policyB\x19\n" +
-	"\x17_join_approval_requiredB\r\n" +
+	"\x17_join_approval_requiredB\x14\n" +
+	"\x12_delivery_attemptsB\r\n" +
 	"\v_request_id\"L\n" +
 	"\x19UpdateOrgSettingsResponse\x12/\n" +
 	"\bsettings\x18\x01 \x01(\v2\x13.b2b.v1.OrgSettingsR\bsettings\"\x8b\x02\n" +

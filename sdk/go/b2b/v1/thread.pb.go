@@ -1233,6 +1233,8 @@ type UpdateThreadRequest struct {
 	// Revisions that the caller accepts; the call is rejected if the current one is another.
 	// Empty: any.
 	ExpectedRevisions []int64 `protobuf:"varint,11,rep,packed,name=expected_revisions,json=expectedRevisions,proto3" json:"expected_revisions,omitempty"`
+	// A delivery that it settles, in the same transaction.
+	Settles *Settles `protobuf:"bytes,101,opt,name=settles,proto3,oneof" json:"settles,omitempty"`
 	// Makes the call idempotent for 24 hours; empty counts as absent.
 	RequestId     *string `protobuf:"bytes,100,opt,name=request_id,json=requestId,proto3,oneof" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1342,6 +1344,13 @@ func (x *UpdateThreadRequest) GetExpectedRevision() int64 {
 func (x *UpdateThreadRequest) GetExpectedRevisions() []int64 {
 	if x != nil {
 		return x.ExpectedRevisions
+	}
+	return nil
+}
+
+func (x *UpdateThreadRequest) GetSettles() *Settles {
+	if x != nil {
+		return x.Settles
 	}
 	return nil
 }
@@ -2333,6 +2342,8 @@ type SendThreadMessageRequest struct {
 	Automatic *bool `protobuf:"varint,7,opt,name=automatic,proto3,oneof" json:"automatic,omitempty"`
 	// Whether the message wants no answer: it triggers no agent. Since 0.2.
 	NoReply *bool `protobuf:"varint,8,opt,name=no_reply,json=noReply,proto3,oneof" json:"no_reply,omitempty"`
+	// A delivery that it settles, in the same transaction.
+	Settles *Settles `protobuf:"bytes,101,opt,name=settles,proto3,oneof" json:"settles,omitempty"`
 	// Makes the call idempotent for 24 hours; empty counts as absent.
 	RequestId     *string `protobuf:"bytes,100,opt,name=request_id,json=requestId,proto3,oneof" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -2423,6 +2434,13 @@ func (x *SendThreadMessageRequest) GetNoReply() bool {
 		return *x.NoReply
 	}
 	return false
+}
+
+func (x *SendThreadMessageRequest) GetSettles() *Settles {
+	if x != nil {
+		return x.Settles
+	}
+	return nil
 }
 
 func (x *SendThreadMessageRequest) GetRequestId() string {
@@ -3620,7 +3638,7 @@ var File_b2b_v1_thread_proto protoreflect.FileDescriptor
 
 const file_b2b_v1_thread_proto_rawDesc = "" +
 	"\n" +
-	"\x13b2b/v1/thread.proto\x12\x06b2b.v1\x1a\x1bb2b/options/v1/limits.proto\x1a\x1cb2b/options/v1/options.proto\x1a\x11b2b/v1/list.proto\x1a\x14b2b/v1/message.proto\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe6\b\n" +
+	"\x13b2b/v1/thread.proto\x12\x06b2b.v1\x1a\x1bb2b/options/v1/limits.proto\x1a\x1cb2b/options/v1/options.proto\x1a\x11b2b/v1/list.proto\x1a\x14b2b/v1/message.proto\x1a\x14b2b/v1/settles.proto\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe6\b\n" +
 	"\x06Thread\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x15\n" +
 	"\x06org_id\x18\x02 \x01(\tR\x05orgId\x12\x14\n" +
@@ -3722,7 +3740,7 @@ const file_b2b_v1_thread_proto_rawDesc = "" +
 	"\x10GetThreadRequest\x12\x1b\n" +
 	"\tthread_id\x18\x01 \x01(\tR\bthreadId\";\n" +
 	"\x11GetThreadResponse\x12&\n" +
-	"\x06thread\x18\x01 \x01(\v2\x0e.b2b.v1.ThreadR\x06thread\"\xc9\x06\n" +
+	"\x06thread\x18\x01 \x01(\v2\x0e.b2b.v1.ThreadR\x06thread\"\x8d\a\n" +
 	"\x13UpdateThreadRequest\x12\x1b\n" +
 	"\tthread_id\x18\x01 \x01(\tR\bthreadId\x129\n" +
 	"\x06status\x18\x02 \x01(\x0e2\x14.b2b.v1.ThreadStatusB\x06ڵ\x18\x02@\x01H\x00R\x06status\x88\x01\x01\x12;\n" +
@@ -3741,9 +3759,10 @@ const file_b2b_v1_thread_proto_rawDesc = "" +
 	" \x01(\x03B\x0eڵ\x18\n" +
 	"J\bIf-MatchH\aR\x10expectedRevision\x88\x01\x01\x12C\n" +
 	"\x12expected_revisions\x18\v \x03(\x03B\x14ڵ\x18\n" +
-	"J\bIf-Match\xe2\xb5\x18\x02\bFR\x11expectedRevisions\x12*\n" +
+	"J\bIf-Match\xe2\xb5\x18\x02\bFR\x11expectedRevisions\x126\n" +
+	"\asettles\x18e \x01(\v2\x0f.b2b.v1.SettlesB\x06ڵ\x18\x02@\x01H\bR\asettles\x88\x01\x01\x12*\n" +
 	"\n" +
-	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\bR\trequestId\x88\x01\x01B\t\n" +
+	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\tR\trequestId\x88\x01\x01B\t\n" +
 	"\a_statusB\x0f\n" +
 	"\r_close_reasonB\b\n" +
 	"\x06_topicB\n" +
@@ -3752,7 +3771,9 @@ const file_b2b_v1_thread_proto_rawDesc = "" +
 	"\x12_permission_policyB\r\n" +
 	"\v_visibilityB\x0e\n" +
 	"\f_join_policyB\x14\n" +
-	"\x12_expected_revisionB\r\n" +
+	"\x12_expected_revisionB\n" +
+	"\n" +
+	"\b_settlesB\r\n" +
 	"\v_request_id\"`\n" +
 	"\x14UpdateThreadResponse\x12&\n" +
 	"\x06thread\x18\x01 \x01(\v2\x0e.b2b.v1.ThreadR\x06thread\x12 \n" +
@@ -3834,7 +3855,7 @@ const file_b2b_v1_thread_proto_rawDesc = "" +
 	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\x00R\trequestId\x88\x01\x01B\r\n" +
 	"\v_request_id\"%\n" +
 	"\x13LeaveThreadResponse\x12\x0e\n" +
-	"\x02ok\x18\x01 \x01(\bR\x02ok\"\xf4\x03\n" +
+	"\x02ok\x18\x01 \x01(\bR\x02ok\"\xb8\x04\n" +
 	"\x18SendThreadMessageRequest\x12\x1b\n" +
 	"\tthread_id\x18\x01 \x01(\tR\bthreadId\x128\n" +
 	"\acontent\x18\x02 \x01(\tB\x19\xe2\xb5\x18\x15\b2\x1a\x11unless configuredH\x00R\acontent\x88\x01\x01\x120\n" +
@@ -3843,9 +3864,10 @@ const file_b2b_v1_thread_proto_rawDesc = "" +
 	"\bmetadata\x18\x05 \x01(\tB\x0eڵ\x18\x02\x10\x01\xe2\xb5\x18\x04\b5\x10\x01H\x02R\bmetadata\x88\x01\x01\x12\x1e\n" +
 	"\breply_to\x18\x06 \x01(\tH\x03R\areplyTo\x88\x01\x01\x12!\n" +
 	"\tautomatic\x18\a \x01(\bH\x04R\tautomatic\x88\x01\x01\x12\x1e\n" +
-	"\bno_reply\x18\b \x01(\bH\x05R\anoReply\x88\x01\x01\x12*\n" +
+	"\bno_reply\x18\b \x01(\bH\x05R\anoReply\x88\x01\x01\x126\n" +
+	"\asettles\x18e \x01(\v2\x0f.b2b.v1.SettlesB\x06ڵ\x18\x02@\x01H\x06R\asettles\x88\x01\x01\x12*\n" +
 	"\n" +
-	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\x06R\trequestId\x88\x01\x01B\n" +
+	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\aR\trequestId\x88\x01\x01B\n" +
 	"\n" +
 	"\b_contentB\x0f\n" +
 	"\r_content_typeB\v\n" +
@@ -3853,7 +3875,9 @@ const file_b2b_v1_thread_proto_rawDesc = "" +
 	"\t_reply_toB\f\n" +
 	"\n" +
 	"_automaticB\v\n" +
-	"\t_no_replyB\r\n" +
+	"\t_no_replyB\n" +
+	"\n" +
+	"\b_settlesB\r\n" +
 	"\v_request_id\"L\n" +
 	"\x19SendThreadMessageResponse\x12/\n" +
 	"\amessage\x18\x01 \x01(\v2\x15.b2b.v1.ThreadMessageR\amessage\"\xe7\x01\n" +
@@ -4120,8 +4144,9 @@ var file_b2b_v1_thread_proto_goTypes = []any{
 	(*StringList)(nil),                         // 52: b2b.v1.StringList
 	(*timestamppb.Timestamp)(nil),              // 53: google.protobuf.Timestamp
 	(*fieldmaskpb.FieldMask)(nil),              // 54: google.protobuf.FieldMask
-	(*PartList)(nil),                           // 55: b2b.v1.PartList
-	(*ThreadMessage)(nil),                      // 56: b2b.v1.ThreadMessage
+	(*Settles)(nil),                            // 55: b2b.v1.Settles
+	(*PartList)(nil),                           // 56: b2b.v1.PartList
+	(*ThreadMessage)(nil),                      // 57: b2b.v1.ThreadMessage
 }
 var file_b2b_v1_thread_proto_depIdxs = []int32{
 	52, // 0: b2b.v1.Thread.tags:type_name -> b2b.v1.StringList
@@ -4150,81 +4175,83 @@ var file_b2b_v1_thread_proto_depIdxs = []int32{
 	2,  // 23: b2b.v1.UpdateThreadRequest.visibility:type_name -> b2b.v1.Visibility
 	3,  // 24: b2b.v1.UpdateThreadRequest.join_policy:type_name -> b2b.v1.JoinPolicy
 	54, // 25: b2b.v1.UpdateThreadRequest.update_mask:type_name -> google.protobuf.FieldMask
-	6,  // 26: b2b.v1.UpdateThreadResponse.thread:type_name -> b2b.v1.Thread
-	4,  // 27: b2b.v1.JoinThreadResponse.status:type_name -> b2b.v1.JoinThreadStatus
-	53, // 28: b2b.v1.JoinThreadResponse.joined_at:type_name -> google.protobuf.Timestamp
-	5,  // 29: b2b.v1.JoinRequest.status:type_name -> b2b.v1.JoinRequestStatus
-	53, // 30: b2b.v1.JoinRequest.requested_at:type_name -> google.protobuf.Timestamp
-	53, // 31: b2b.v1.JoinRequest.resolved_at:type_name -> google.protobuf.Timestamp
-	20, // 32: b2b.v1.ListJoinRequestsResponse.join_requests:type_name -> b2b.v1.JoinRequest
-	5,  // 33: b2b.v1.ApproveJoinRequestResponse.status:type_name -> b2b.v1.JoinRequestStatus
-	53, // 34: b2b.v1.ApproveJoinRequestResponse.joined_at:type_name -> google.protobuf.Timestamp
-	5,  // 35: b2b.v1.RejectJoinRequestResponse.status:type_name -> b2b.v1.JoinRequestStatus
-	54, // 36: b2b.v1.AddParticipantRequest.field_mask:type_name -> google.protobuf.FieldMask
-	9,  // 37: b2b.v1.AddParticipantResponse.participant:type_name -> b2b.v1.Participant
-	55, // 38: b2b.v1.SendThreadMessageRequest.parts:type_name -> b2b.v1.PartList
-	56, // 39: b2b.v1.SendThreadMessageResponse.message:type_name -> b2b.v1.ThreadMessage
-	53, // 40: b2b.v1.ListThreadMessagesRequest.since:type_name -> google.protobuf.Timestamp
-	56, // 41: b2b.v1.ListThreadMessagesResponse.items:type_name -> b2b.v1.ThreadMessage
-	0,  // 42: b2b.v1.ListOrgThreadsRequest.status:type_name -> b2b.v1.ThreadStatus
-	6,  // 43: b2b.v1.ListOrgThreadsResponse.items:type_name -> b2b.v1.Thread
-	6,  // 44: b2b.v1.GetOrgThreadResponse.thread:type_name -> b2b.v1.Thread
-	53, // 45: b2b.v1.ListOrgThreadMessagesRequest.since:type_name -> google.protobuf.Timestamp
-	56, // 46: b2b.v1.ListOrgThreadMessagesResponse.messages:type_name -> b2b.v1.ThreadMessage
-	0,  // 47: b2b.v1.UpdateOrgThreadRequest.status:type_name -> b2b.v1.ThreadStatus
-	1,  // 48: b2b.v1.UpdateOrgThreadRequest.close_reason:type_name -> b2b.v1.CloseReason
-	2,  // 49: b2b.v1.UpdateOrgThreadRequest.visibility:type_name -> b2b.v1.Visibility
-	3,  // 50: b2b.v1.UpdateOrgThreadRequest.join_policy:type_name -> b2b.v1.JoinPolicy
-	54, // 51: b2b.v1.UpdateOrgThreadRequest.update_mask:type_name -> google.protobuf.FieldMask
-	6,  // 52: b2b.v1.UpdateOrgThreadResponse.thread:type_name -> b2b.v1.Thread
-	9,  // 53: b2b.v1.AddOrgThreadParticipantResponse.participant:type_name -> b2b.v1.Participant
-	53, // 54: b2b.v1.FoundMessage.created_at:type_name -> google.protobuf.Timestamp
-	50, // 55: b2b.v1.SearchOrgMessagesResponse.messages:type_name -> b2b.v1.FoundMessage
-	10, // 56: b2b.v1.ThreadService.CreateThread:input_type -> b2b.v1.CreateThreadRequest
-	12, // 57: b2b.v1.ThreadService.ListThreads:input_type -> b2b.v1.ListThreadsRequest
-	14, // 58: b2b.v1.ThreadService.GetThread:input_type -> b2b.v1.GetThreadRequest
-	16, // 59: b2b.v1.ThreadService.UpdateThread:input_type -> b2b.v1.UpdateThreadRequest
-	18, // 60: b2b.v1.ThreadService.JoinThread:input_type -> b2b.v1.JoinThreadRequest
-	21, // 61: b2b.v1.ThreadService.ListJoinRequests:input_type -> b2b.v1.ListJoinRequestsRequest
-	23, // 62: b2b.v1.ThreadService.ApproveJoinRequest:input_type -> b2b.v1.ApproveJoinRequestRequest
-	25, // 63: b2b.v1.ThreadService.RejectJoinRequest:input_type -> b2b.v1.RejectJoinRequestRequest
-	27, // 64: b2b.v1.ThreadService.AddParticipant:input_type -> b2b.v1.AddParticipantRequest
-	29, // 65: b2b.v1.ThreadService.RemoveParticipant:input_type -> b2b.v1.RemoveParticipantRequest
-	31, // 66: b2b.v1.ThreadService.LeaveThread:input_type -> b2b.v1.LeaveThreadRequest
-	33, // 67: b2b.v1.ThreadService.SendThreadMessage:input_type -> b2b.v1.SendThreadMessageRequest
-	35, // 68: b2b.v1.ThreadService.ListThreadMessages:input_type -> b2b.v1.ListThreadMessagesRequest
-	37, // 69: b2b.v1.OrgThreadService.ListOrgThreads:input_type -> b2b.v1.ListOrgThreadsRequest
-	39, // 70: b2b.v1.OrgThreadService.GetOrgThread:input_type -> b2b.v1.GetOrgThreadRequest
-	41, // 71: b2b.v1.OrgThreadService.ListOrgThreadMessages:input_type -> b2b.v1.ListOrgThreadMessagesRequest
-	43, // 72: b2b.v1.OrgThreadService.UpdateOrgThread:input_type -> b2b.v1.UpdateOrgThreadRequest
-	45, // 73: b2b.v1.OrgThreadService.AddOrgThreadParticipant:input_type -> b2b.v1.AddOrgThreadParticipantRequest
-	47, // 74: b2b.v1.OrgThreadService.RemoveOrgThreadParticipant:input_type -> b2b.v1.RemoveOrgThreadParticipantRequest
-	49, // 75: b2b.v1.OrgThreadService.SearchOrgMessages:input_type -> b2b.v1.SearchOrgMessagesRequest
-	11, // 76: b2b.v1.ThreadService.CreateThread:output_type -> b2b.v1.CreateThreadResponse
-	13, // 77: b2b.v1.ThreadService.ListThreads:output_type -> b2b.v1.ListThreadsResponse
-	15, // 78: b2b.v1.ThreadService.GetThread:output_type -> b2b.v1.GetThreadResponse
-	17, // 79: b2b.v1.ThreadService.UpdateThread:output_type -> b2b.v1.UpdateThreadResponse
-	19, // 80: b2b.v1.ThreadService.JoinThread:output_type -> b2b.v1.JoinThreadResponse
-	22, // 81: b2b.v1.ThreadService.ListJoinRequests:output_type -> b2b.v1.ListJoinRequestsResponse
-	24, // 82: b2b.v1.ThreadService.ApproveJoinRequest:output_type -> b2b.v1.ApproveJoinRequestResponse
-	26, // 83: b2b.v1.ThreadService.RejectJoinRequest:output_type -> b2b.v1.RejectJoinRequestResponse
-	28, // 84: b2b.v1.ThreadService.AddParticipant:output_type -> b2b.v1.AddParticipantResponse
-	30, // 85: b2b.v1.ThreadService.RemoveParticipant:output_type -> b2b.v1.RemoveParticipantResponse
-	32, // 86: b2b.v1.ThreadService.LeaveThread:output_type -> b2b.v1.LeaveThreadResponse
-	34, // 87: b2b.v1.ThreadService.SendThreadMessage:output_type -> b2b.v1.SendThreadMessageResponse
-	36, // 88: b2b.v1.ThreadService.ListThreadMessages:output_type -> b2b.v1.ListThreadMessagesResponse
-	38, // 89: b2b.v1.OrgThreadService.ListOrgThreads:output_type -> b2b.v1.ListOrgThreadsResponse
-	40, // 90: b2b.v1.OrgThreadService.GetOrgThread:output_type -> b2b.v1.GetOrgThreadResponse
-	42, // 91: b2b.v1.OrgThreadService.ListOrgThreadMessages:output_type -> b2b.v1.ListOrgThreadMessagesResponse
-	44, // 92: b2b.v1.OrgThreadService.UpdateOrgThread:output_type -> b2b.v1.UpdateOrgThreadResponse
-	46, // 93: b2b.v1.OrgThreadService.AddOrgThreadParticipant:output_type -> b2b.v1.AddOrgThreadParticipantResponse
-	48, // 94: b2b.v1.OrgThreadService.RemoveOrgThreadParticipant:output_type -> b2b.v1.RemoveOrgThreadParticipantResponse
-	51, // 95: b2b.v1.OrgThreadService.SearchOrgMessages:output_type -> b2b.v1.SearchOrgMessagesResponse
-	76, // [76:96] is the sub-list for method output_type
-	56, // [56:76] is the sub-list for method input_type
-	56, // [56:56] is the sub-list for extension type_name
-	56, // [56:56] is the sub-list for extension extendee
-	0,  // [0:56] is the sub-list for field type_name
+	55, // 26: b2b.v1.UpdateThreadRequest.settles:type_name -> b2b.v1.Settles
+	6,  // 27: b2b.v1.UpdateThreadResponse.thread:type_name -> b2b.v1.Thread
+	4,  // 28: b2b.v1.JoinThreadResponse.status:type_name -> b2b.v1.JoinThreadStatus
+	53, // 29: b2b.v1.JoinThreadResponse.joined_at:type_name -> google.protobuf.Timestamp
+	5,  // 30: b2b.v1.JoinRequest.status:type_name -> b2b.v1.JoinRequestStatus
+	53, // 31: b2b.v1.JoinRequest.requested_at:type_name -> google.protobuf.Timestamp
+	53, // 32: b2b.v1.JoinRequest.resolved_at:type_name -> google.protobuf.Timestamp
+	20, // 33: b2b.v1.ListJoinRequestsResponse.join_requests:type_name -> b2b.v1.JoinRequest
+	5,  // 34: b2b.v1.ApproveJoinRequestResponse.status:type_name -> b2b.v1.JoinRequestStatus
+	53, // 35: b2b.v1.ApproveJoinRequestResponse.joined_at:type_name -> google.protobuf.Timestamp
+	5,  // 36: b2b.v1.RejectJoinRequestResponse.status:type_name -> b2b.v1.JoinRequestStatus
+	54, // 37: b2b.v1.AddParticipantRequest.field_mask:type_name -> google.protobuf.FieldMask
+	9,  // 38: b2b.v1.AddParticipantResponse.participant:type_name -> b2b.v1.Participant
+	56, // 39: b2b.v1.SendThreadMessageRequest.parts:type_name -> b2b.v1.PartList
+	55, // 40: b2b.v1.SendThreadMessageRequest.settles:type_name -> b2b.v1.Settles
+	57, // 41: b2b.v1.SendThreadMessageResponse.message:type_name -> b2b.v1.ThreadMessage
+	53, // 42: b2b.v1.ListThreadMessagesRequest.since:type_name -> google.protobuf.Timestamp
+	57, // 43: b2b.v1.ListThreadMessagesResponse.items:type_name -> b2b.v1.ThreadMessage
+	0,  // 44: b2b.v1.ListOrgThreadsRequest.status:type_name -> b2b.v1.ThreadStatus
+	6,  // 45: b2b.v1.ListOrgThreadsResponse.items:type_name -> b2b.v1.Thread
+	6,  // 46: b2b.v1.GetOrgThreadResponse.thread:type_name -> b2b.v1.Thread
+	53, // 47: b2b.v1.ListOrgThreadMessagesRequest.since:type_name -> google.protobuf.Timestamp
+	57, // 48: b2b.v1.ListOrgThreadMessagesResponse.messages:type_name -> b2b.v1.ThreadMessage
+	0,  // 49: b2b.v1.UpdateOrgThreadRequest.status:type_name -> b2b.v1.ThreadStatus
+	1,  // 50: b2b.v1.UpdateOrgThreadRequest.close_reason:type_name -> b2b.v1.CloseReason
+	2,  // 51: b2b.v1.UpdateOrgThreadRequest.visibility:type_name -> b2b.v1.Visibility
+	3,  // 52: b2b.v1.UpdateOrgThreadRequest.join_policy:type_name -> b2b.v1.JoinPolicy
+	54, // 53: b2b.v1.UpdateOrgThreadRequest.update_mask:type_name -> google.protobuf.FieldMask
+	6,  // 54: b2b.v1.UpdateOrgThreadResponse.thread:type_name -> b2b.v1.Thread
+	9,  // 55: b2b.v1.AddOrgThreadParticipantResponse.participant:type_name -> b2b.v1.Participant
+	53, // 56: b2b.v1.FoundMessage.created_at:type_name -> google.protobuf.Timestamp
+	50, // 57: b2b.v1.SearchOrgMessagesResponse.messages:type_name -> b2b.v1.FoundMessage
+	10, // 58: b2b.v1.ThreadService.CreateThread:input_type -> b2b.v1.CreateThreadRequest
+	12, // 59: b2b.v1.ThreadService.ListThreads:input_type -> b2b.v1.ListThreadsRequest
+	14, // 60: b2b.v1.ThreadService.GetThread:input_type -> b2b.v1.GetThreadRequest
+	16, // 61: b2b.v1.ThreadService.UpdateThread:input_type -> b2b.v1.UpdateThreadRequest
+	18, // 62: b2b.v1.ThreadService.JoinThread:input_type -> b2b.v1.JoinThreadRequest
+	21, // 63: b2b.v1.ThreadService.ListJoinRequests:input_type -> b2b.v1.ListJoinRequestsRequest
+	23, // 64: b2b.v1.ThreadService.ApproveJoinRequest:input_type -> b2b.v1.ApproveJoinRequestRequest
+	25, // 65: b2b.v1.ThreadService.RejectJoinRequest:input_type -> b2b.v1.RejectJoinRequestRequest
+	27, // 66: b2b.v1.ThreadService.AddParticipant:input_type -> b2b.v1.AddParticipantRequest
+	29, // 67: b2b.v1.ThreadService.RemoveParticipant:input_type -> b2b.v1.RemoveParticipantRequest
+	31, // 68: b2b.v1.ThreadService.LeaveThread:input_type -> b2b.v1.LeaveThreadRequest
+	33, // 69: b2b.v1.ThreadService.SendThreadMessage:input_type -> b2b.v1.SendThreadMessageRequest
+	35, // 70: b2b.v1.ThreadService.ListThreadMessages:input_type -> b2b.v1.ListThreadMessagesRequest
+	37, // 71: b2b.v1.OrgThreadService.ListOrgThreads:input_type -> b2b.v1.ListOrgThreadsRequest
+	39, // 72: b2b.v1.OrgThreadService.GetOrgThread:input_type -> b2b.v1.GetOrgThreadRequest
+	41, // 73: b2b.v1.OrgThreadService.ListOrgThreadMessages:input_type -> b2b.v1.ListOrgThreadMessagesRequest
+	43, // 74: b2b.v1.OrgThreadService.UpdateOrgThread:input_type -> b2b.v1.UpdateOrgThreadRequest
+	45, // 75: b2b.v1.OrgThreadService.AddOrgThreadParticipant:input_type -> b2b.v1.AddOrgThreadParticipantRequest
+	47, // 76: b2b.v1.OrgThreadService.RemoveOrgThreadParticipant:input_type -> b2b.v1.RemoveOrgThreadParticipantRequest
+	49, // 77: b2b.v1.OrgThreadService.SearchOrgMessages:input_type -> b2b.v1.SearchOrgMessagesRequest
+	11, // 78: b2b.v1.ThreadService.CreateThread:output_type -> b2b.v1.CreateThreadResponse
+	13, // 79: b2b.v1.ThreadService.ListThreads:output_type -> b2b.v1.ListThreadsResponse
+	15, // 80: b2b.v1.ThreadService.GetThread:output_type -> b2b.v1.GetThreadResponse
+	17, // 81: b2b.v1.ThreadService.UpdateThread:output_type -> b2b.v1.UpdateThreadResponse
+	19, // 82: b2b.v1.ThreadService.JoinThread:output_type -> b2b.v1.JoinThreadResponse
+	22, // 83: b2b.v1.ThreadService.ListJoinRequests:output_type -> b2b.v1.ListJoinRequestsResponse
+	24, // 84: b2b.v1.ThreadService.ApproveJoinRequest:output_type -> b2b.v1.ApproveJoinRequestResponse
+	26, // 85: b2b.v1.ThreadService.RejectJoinRequest:output_type -> b2b.v1.RejectJoinRequestResponse
+	28, // 86: b2b.v1.ThreadService.AddParticipant:output_type -> b2b.v1.AddParticipantResponse
+	30, // 87: b2b.v1.ThreadService.RemoveParticipant:output_type -> b2b.v1.RemoveParticipantResponse
+	32, // 88: b2b.v1.ThreadService.LeaveThread:output_type -> b2b.v1.LeaveThreadResponse
+	34, // 89: b2b.v1.ThreadService.SendThreadMessage:output_type -> b2b.v1.SendThreadMessageResponse
+	36, // 90: b2b.v1.ThreadService.ListThreadMessages:output_type -> b2b.v1.ListThreadMessagesResponse
+	38, // 91: b2b.v1.OrgThreadService.ListOrgThreads:output_type -> b2b.v1.ListOrgThreadsResponse
+	40, // 92: b2b.v1.OrgThreadService.GetOrgThread:output_type -> b2b.v1.GetOrgThreadResponse
+	42, // 93: b2b.v1.OrgThreadService.ListOrgThreadMessages:output_type -> b2b.v1.ListOrgThreadMessagesResponse
+	44, // 94: b2b.v1.OrgThreadService.UpdateOrgThread:output_type -> b2b.v1.UpdateOrgThreadResponse
+	46, // 95: b2b.v1.OrgThreadService.AddOrgThreadParticipant:output_type -> b2b.v1.AddOrgThreadParticipantResponse
+	48, // 96: b2b.v1.OrgThreadService.RemoveOrgThreadParticipant:output_type -> b2b.v1.RemoveOrgThreadParticipantResponse
+	51, // 97: b2b.v1.OrgThreadService.SearchOrgMessages:output_type -> b2b.v1.SearchOrgMessagesResponse
+	78, // [78:98] is the sub-list for method output_type
+	58, // [58:78] is the sub-list for method input_type
+	58, // [58:58] is the sub-list for extension type_name
+	58, // [58:58] is the sub-list for extension extendee
+	0,  // [0:58] is the sub-list for field type_name
 }
 
 func init() { file_b2b_v1_thread_proto_init() }
@@ -4234,6 +4261,7 @@ func file_b2b_v1_thread_proto_init() {
 	}
 	file_b2b_v1_list_proto_init()
 	file_b2b_v1_message_proto_init()
+	file_b2b_v1_settles_proto_init()
 	file_b2b_v1_thread_proto_msgTypes[0].OneofWrappers = []any{}
 	file_b2b_v1_thread_proto_msgTypes[2].OneofWrappers = []any{}
 	file_b2b_v1_thread_proto_msgTypes[3].OneofWrappers = []any{}

@@ -43,6 +43,7 @@ class MessageFields(CallOptions):
     parts: NotRequired[list[types.Part]]
     automatic: NotRequired[bool | None]
     no_reply: NotRequired[bool | None]
+    settles: NotRequired[types.SettlesInput]
     request_id: NotRequired[str | None]
 
 

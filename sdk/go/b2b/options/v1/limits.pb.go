@@ -128,6 +128,22 @@ const (
 	Limit_LIMIT_LEASE_TTL Limit = 75
 	// How long a call waits, in seconds.
 	Limit_LIMIT_WAIT Limit = 76
+	// The deliveries that a claim asks for.
+	Limit_LIMIT_CLAIM Limit = 120
+	// The kinds of deliveries that a claim names.
+	Limit_LIMIT_DELIVERY_KINDS Limit = 121
+	// What a worker says about a delivery.
+	Limit_LIMIT_DELIVERY_TEXT Limit = 122
+	// When a delivery is handed out again, in seconds from now.
+	Limit_LIMIT_RETRY_IN Limit = 123
+	// How long before its opening an inbox begins, in seconds.
+	Limit_LIMIT_BACKLOG Limit = 124
+	// How often a delivery is handed out.
+	Limit_LIMIT_DELIVERY_ATTEMPTS Limit = 127
+	// The messages of the context of a delivery.
+	Limit_LIMIT_CONTEXT_MESSAGES Limit = 125
+	// The artifacts of the context of a delivery.
+	Limit_LIMIT_CONTEXT_ARTIFACTS Limit = 126
 	// The revisions of a thread that a change accepts.
 	Limit_LIMIT_REVISIONS Limit = 70
 	// The types of events that a stream names.
@@ -215,6 +231,14 @@ var (
 		74:  "LIMIT_LEASE_NOTE",
 		75:  "LIMIT_LEASE_TTL",
 		76:  "LIMIT_WAIT",
+		120: "LIMIT_CLAIM",
+		121: "LIMIT_DELIVERY_KINDS",
+		122: "LIMIT_DELIVERY_TEXT",
+		123: "LIMIT_RETRY_IN",
+		124: "LIMIT_BACKLOG",
+		127: "LIMIT_DELIVERY_ATTEMPTS",
+		125: "LIMIT_CONTEXT_MESSAGES",
+		126: "LIMIT_CONTEXT_ARTIFACTS",
 		70:  "LIMIT_REVISIONS",
 		80:  "LIMIT_STREAM_TYPES",
 		81:  "LIMIT_STREAM_SCOPES",
@@ -281,6 +305,14 @@ var (
 		"LIMIT_LEASE_NOTE":         74,
 		"LIMIT_LEASE_TTL":          75,
 		"LIMIT_WAIT":               76,
+		"LIMIT_CLAIM":              120,
+		"LIMIT_DELIVERY_KINDS":     121,
+		"LIMIT_DELIVERY_TEXT":      122,
+		"LIMIT_RETRY_IN":           123,
+		"LIMIT_BACKLOG":            124,
+		"LIMIT_DELIVERY_ATTEMPTS":  127,
+		"LIMIT_CONTEXT_MESSAGES":   125,
+		"LIMIT_CONTEXT_ARTIFACTS":  126,
 		"LIMIT_REVISIONS":          70,
 		"LIMIT_STREAM_TYPES":       80,
 		"LIMIT_STREAM_SCOPES":      81,
@@ -430,7 +462,7 @@ const file_b2b_options_v1_limits_proto_rawDesc = "" +
 	"\x02of\x18\x01 \x01(\x0e2\x15.b2b.options.v1.LimitR\x02of\x12\x17\n" +
 	"\ain_turn\x18\x02 \x01(\bR\x06inTurn\x12\x12\n" +
 	"\x04when\x18\x03 \x01(\tR\x04when\x123\n" +
-	"\totherwise\x18\x04 \x01(\x0e2\x15.b2b.options.v1.LimitR\totherwise*\xa8\x10\n" +
+	"\totherwise\x18\x04 \x01(\x0e2\x15.b2b.options.v1.LimitR\totherwise*\xc3\x12\n" +
 	"\x05Limit\x12\x15\n" +
 	"\x11LIMIT_UNSPECIFIED\x10\x00\x12\x1f\n" +
 	"\x10LIMIT_REQUEST_ID\x10\x01\x1a\t\x82\xb7\x18\x05\b\x02\x18\x80\x01\x12\x1e\n" +
@@ -490,7 +522,18 @@ const file_b2b_options_v1_limits_proto_rawDesc = "" +
 	"\x10LIMIT_LEASE_NOTE\x10J\x1a\t\x82\xb7\x18\x05\b\x01\x18\x80\x02\x12!\n" +
 	"\x0fLIMIT_LEASE_TTL\x10K\x1a\f\x82\xb7\x18\b\b\a\x10\x01\x18\x80\xa3\x05\x12\x18\n" +
 	"\n" +
-	"LIMIT_WAIT\x10L\x1a\b\x82\xb7\x18\x04\b\a\x18<\x12\x1d\n" +
+	"LIMIT_WAIT\x10L\x1a\b\x82\xb7\x18\x04\b\a\x18<\x12\x1b\n" +
+	"\vLIMIT_CLAIM\x10x\x1a\n" +
+	"\x82\xb7\x18\x06\b\a\x10\x01\x18d\x12\"\n" +
+	"\x14LIMIT_DELIVERY_KINDS\x10y\x1a\b\x82\xb7\x18\x04\b\x04\x18\x14\x12\"\n" +
+	"\x13LIMIT_DELIVERY_TEXT\x10z\x1a\t\x82\xb7\x18\x05\b\x01\x18\x80\b\x12\x1e\n" +
+	"\x0eLIMIT_RETRY_IN\x10{\x1a\n" +
+	"\x82\xb7\x18\x06\b\a\x18\x80\xf5$\x12\x1e\n" +
+	"\rLIMIT_BACKLOG\x10|\x1a\v\x82\xb7\x18\a\b\a\x18\x80\x9a\x9e\x01\x12'\n" +
+	"\x17LIMIT_DELIVERY_ATTEMPTS\x10\x7f\x1a\n" +
+	"\x82\xb7\x18\x06\b\a\x10\x01\x18d\x12$\n" +
+	"\x16LIMIT_CONTEXT_MESSAGES\x10}\x1a\b\x82\xb7\x18\x04\b\x04\x182\x12%\n" +
+	"\x17LIMIT_CONTEXT_ARTIFACTS\x10~\x1a\b\x82\xb7\x18\x04\b\x04\x182\x12\x1d\n" +
 	"\x0fLIMIT_REVISIONS\x10F\x1a\b\x82\xb7\x18\x04\b\x04\x18d\x12 \n" +
 	"\x12LIMIT_STREAM_TYPES\x10P\x1a\b\x82\xb7\x18\x04\b\x04\x182\x12!\n" +
 	"\x13LIMIT_STREAM_SCOPES\x10Q\x1a\b\x82\xb7\x18\x04\b\x04\x18d\x12\x1d\n" +

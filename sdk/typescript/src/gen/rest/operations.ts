@@ -2,6 +2,8 @@
 import { body, etags, form, json, none, once, path, query, stream, text } from "../../call.js";
 import type { CallOptions, Transport } from "../../transport.js";
 import type {
+  AckDeliveryRequest,
+  AckDeliveryResponse,
   AcquireLeaseRequest,
   AddArtifactRequest,
   AddOrgThreadParticipantRequest,
@@ -13,6 +15,8 @@ import type {
   Bot,
   ChannelListing,
   ChannelWithMembers,
+  ClaimInboxRequest,
+  ClaimInboxResponse,
   CountCatchupEventsRequest,
   CountCatchupEventsResponse,
   CreateInviteCodeRequest,
@@ -38,6 +42,8 @@ import type {
   DeleteTokenResponse,
   DeleteTombstoneRequest,
   DeleteTombstoneResponse,
+  Delivery,
+  ExtendDeliveryRequest,
   File,
   GetApiHealthRequest,
   GetApiHealthResponse,
@@ -89,6 +95,8 @@ import type {
   ListChannelMessagesResponse,
   ListDeadLettersRequest,
   ListDeadLettersResponse,
+  ListDeliveriesRequest,
+  ListDeliveriesResponse,
   ListInviteCodesRequest,
   ListJoinRequestsRequest,
   ListLeasesRequest,
@@ -114,14 +122,18 @@ import type {
   LoginResponse,
   LogoutRequest,
   LogoutResponse,
+  NackDeliveryRequest,
   Org,
   OrgListing,
   OrgSettings,
   Participant,
+  ProgressDeliveryRequest,
   RedeemInviteCodeRequest,
   RedeemInviteCodeResponse,
   RedeliverDeadLettersRequest,
   RedeliverDeadLettersResponse,
+  RedeliverDeadRequest,
+  RedeliverDeadResponse,
   RegisterBotRequest,
   RegisterBotResponse,
   RejectJoinRequestRequest,
@@ -158,6 +170,7 @@ import type {
   UpdateProfileRequest,
   UpdateThreadRequest,
   UploadFileRequest,
+  WaitDeliveryRequest,
 } from "./types.js";
 
 /**
@@ -1070,6 +1083,114 @@ export async function listCatchupEvents(transport: Transport, fields: ListCatchu
  */
 export async function countCatchupEvents(transport: Transport, fields: CountCatchupEventsRequest, options?: CallOptions): Promise<CountCatchupEventsResponse> {
   return json(transport, query("GET", "/api/me/catchup/count", fields), options);
+}
+
+/**
+ * Hands out deliveries of the caller's inbox, and waits for one if asked to. The first claim of a
+ * bot opens its inbox.
+ *
+ * `POST /api/inbox/claim`. Callers: bots. Scope of a bot's token: `upload`.
+ *
+ * A transport that retries sends the same `request_id` in every attempt, so that the change is made
+ * once.
+ */
+export async function claimInbox(transport: Transport, fields?: ClaimInboxRequest, options?: CallOptions): Promise<ClaimInboxResponse> {
+  return json(transport, body("POST", "/api/inbox/claim", once(transport, fields)), options);
+}
+
+/**
+ * Settles a delivery: it is done.
+ *
+ * Settles a delivery.
+ *
+ * `POST /api/inbox/{id}/ack`. Callers: bots. Scope of a bot's token: `upload`.
+ *
+ * @param id The delivery.
+ * A transport that retries sends the same `request_id` in every attempt, so that the change is made
+ * once.
+ */
+export async function ackDelivery(transport: Transport, id: string, fields: AckDeliveryRequest, options?: CallOptions): Promise<AckDeliveryResponse> {
+  return json(transport, body("POST", path`/api/inbox/${id}/ack`, once(transport, fields)), options);
+}
+
+/**
+ * Gives a delivery back: it is handed out again later, or fails.
+ *
+ * Gives a delivery back.
+ *
+ * `POST /api/inbox/{id}/nack`. Callers: bots. Scope of a bot's token: `upload`.
+ *
+ * @param id The delivery.
+ * A transport that retries sends the same `request_id` in every attempt, so that the change is made
+ * once.
+ */
+export async function nackDelivery(transport: Transport, id: string, fields: NackDeliveryRequest, options?: CallOptions): Promise<Delivery> {
+  return json(transport, body("POST", path`/api/inbox/${id}/nack`, once(transport, fields)), options);
+}
+
+/**
+ * Sets a new end of the lease of a delivery, from now on.
+ *
+ * `POST /api/inbox/{id}/extend`. Callers: bots. Scope of a bot's token: `upload`.
+ *
+ * @param id The delivery.
+ * A transport that retries sends the same `request_id` in every attempt, so that the change is made
+ * once.
+ */
+export async function extendDelivery(transport: Transport, id: string, fields: ExtendDeliveryRequest, options?: CallOptions): Promise<Delivery> {
+  return json(transport, body("POST", path`/api/inbox/${id}/extend`, once(transport, fields)), options);
+}
+
+/**
+ * Says what a worker does with a delivery, and sets a new end of its lease.
+ *
+ * Says what a worker does.
+ *
+ * `POST /api/inbox/{id}/progress`. Callers: bots. Scope of a bot's token: `upload`.
+ *
+ * @param id The delivery.
+ * A transport that retries sends the same `request_id` in every attempt, so that the change is made
+ * once.
+ */
+export async function progressDelivery(transport: Transport, id: string, fields: ProgressDeliveryRequest, options?: CallOptions): Promise<Delivery> {
+  return json(transport, body("POST", path`/api/inbox/${id}/progress`, once(transport, fields)), options);
+}
+
+/**
+ * Puts a delivery aside that waits for a person or another bot. It comes back when something else
+ * in its thread or channel is addressed to the bot, or after a time.
+ *
+ * Puts a delivery aside.
+ *
+ * `POST /api/inbox/{id}/wait`. Callers: bots. Scope of a bot's token: `upload`.
+ *
+ * @param id The delivery.
+ * A transport that retries sends the same `request_id` in every attempt, so that the change is made
+ * once.
+ */
+export async function waitDelivery(transport: Transport, id: string, fields: WaitDeliveryRequest, options?: CallOptions): Promise<Delivery> {
+  return json(transport, body("POST", path`/api/inbox/${id}/wait`, once(transport, fields)), options);
+}
+
+/**
+ * Lists the deliveries that are not done, oldest first.
+ *
+ * `GET /api/inbox/deliveries`. Callers: bots, org admins. Scope of a bot's token: `read`.
+ */
+export async function listDeliveries(transport: Transport, fields?: ListDeliveriesRequest, options?: CallOptions): Promise<ListDeliveriesResponse> {
+  return json(transport, query("GET", "/api/inbox/deliveries", fields), options);
+}
+
+/**
+ * Queues deliveries again that failed or are dead.
+ *
+ * `POST /api/inbox/redeliver`. Callers: bots, org admins. Scope of a bot's token: `upload`.
+ *
+ * A transport that retries sends the same `request_id` in every attempt, so that the change is made
+ * once.
+ */
+export async function redeliverDead(transport: Transport, fields?: RedeliverDeadRequest, options?: CallOptions): Promise<RedeliverDeadResponse> {
+  return json(transport, body("POST", "/api/inbox/redeliver", once(transport, fields)), options);
 }
 
 /**

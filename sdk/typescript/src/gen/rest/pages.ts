@@ -10,6 +10,7 @@ import type {
   ChannelListing,
   ChannelMessage,
   DeadLetter,
+  Delivery,
   FoundMessage,
   GetInboxRequest,
   InboxMessage,
@@ -23,6 +24,7 @@ import type {
   ListCatchupEventsRequest,
   ListChannelMessagesRequest,
   ListDeadLettersRequest,
+  ListDeliveriesRequest,
   ListInviteCodesRequest,
   ListLeasesRequest,
   ListOrgSessionsRequest,
@@ -210,6 +212,14 @@ export function eachLease(transport: Transport, fields?: ListLeasesRequest, opti
  */
 export function eachCatchupEvent(transport: Transport, fields: ListCatchupEventsRequest, options?: CallOptions): AsyncGenerator<CatchupEvent, void, undefined> {
   return pages(transport, query("GET", "/api/me/catchup", fields), options, "cursor", "events");
+}
+
+/**
+ * Returns all entries of listDeliveries, and reads one page at a time. `limit` is the size of a
+ * page.
+ */
+export function eachDelivery(transport: Transport, fields?: ListDeliveriesRequest, options?: CallOptions): AsyncGenerator<Delivery, void, undefined> {
+  return pages(transport, query("GET", "/api/inbox/deliveries", fields), options, "cursor", "items");
 }
 
 /**

@@ -12,6 +12,17 @@
  */
 export type ArtifactType = "text" | "markdown" | "json" | "code" | "file" | "link";
 
+/**
+ * A delivery that is settled by a change, in the same transaction: both happen, or neither. Since
+ * 0.2.
+ */
+export interface SettlesInput {
+  /** The delivery. */
+  delivery_id: string;
+  /** Its lease. */
+  lease: string;
+}
+
 /** The fields of addArtifact. */
 export interface AddArtifactRequest {
   /** Its key in the thread: A–Z a–z 0–9 . _ ~ -. 1 to 256 bytes of UTF-8. */
@@ -28,6 +39,8 @@ export interface AddArtifactRequest {
   url?: string | null | undefined;
   /** Its media type. */
   mime_type?: string | null | undefined;
+  /** A delivery that it settles, in the same transaction. */
+  settles?: SettlesInput | undefined;
   /** Makes the call idempotent for 24 hours; empty counts as absent. At most 128 bytes of UTF-8. */
   request_id?: string | null | undefined;
 }
@@ -85,6 +98,8 @@ export interface UpdateArtifactRequest {
   content: string;
   /** The new title; named but absent clears it, not named keeps it. */
   title?: string | null | undefined;
+  /** A delivery that it settles, in the same transaction. */
+  settles?: SettlesInput | undefined;
   /** Makes the call idempotent for 24 hours; empty counts as absent. At most 128 bytes of UTF-8. */
   request_id?: string | null | undefined;
 }
@@ -216,6 +231,8 @@ export interface SendDirectMessageRequest {
   automatic?: boolean | null | undefined;
   /** Whether the message wants no answer: it triggers no agent. Since 0.2. */
   no_reply?: boolean | null | undefined;
+  /** A delivery that it settles, in the same transaction. */
+  settles?: SettlesInput | undefined;
   /** Makes the call idempotent for 24 hours; empty counts as absent. At most 128 bytes of UTF-8. */
   request_id?: string | null | undefined;
 }
@@ -613,6 +630,8 @@ export interface UpdateThreadRequest {
   visibility?: Visibility | null | undefined;
   /** The new join policy; absent keeps the current one. */
   join_policy?: JoinPolicy | null | undefined;
+  /** A delivery that it settles, in the same transaction. */
+  settles?: SettlesInput | undefined;
   /** Makes the call idempotent for 24 hours; empty counts as absent. At most 128 bytes of UTF-8. */
   request_id?: string | null | undefined;
   /** The revision that the caller read; the call is rejected if it has changed. */
@@ -777,6 +796,8 @@ export interface SendThreadMessageRequest {
   automatic?: boolean | null | undefined;
   /** Whether the message wants no answer: it triggers no agent. Since 0.2. */
   no_reply?: boolean | null | undefined;
+  /** A delivery that it settles, in the same transaction. */
+  settles?: SettlesInput | undefined;
   /** Makes the call idempotent for 24 hours; empty counts as absent. At most 128 bytes of UTF-8. */
   request_id?: string | null | undefined;
 }
@@ -1553,6 +1574,8 @@ export interface OrgSettings {
   updated_at: number;
   /** Whether bots that register by ticket wait for approval. */
   join_approval_required: boolean;
+  /** How often a delivery is handed out before it is dead; 1 to 100. Default 5. Since 0.2. */
+  delivery_attempts: number;
 }
 
 /** The fields of updateOrgSettings. */
@@ -1573,6 +1596,8 @@ export interface UpdateOrgSettingsRequest {
   default_thread_permission_policy?: unknown;
   /** Whether bots that register by ticket wait for approval. */
   join_approval_required?: boolean | undefined;
+  /** How often a delivery is handed out before it is dead. 1 to 100. */
+  delivery_attempts?: number | undefined;
   /** Makes the call idempotent for 24 hours; empty counts as absent. At most 128 bytes of UTF-8. */
   request_id?: string | null | undefined;
 }
@@ -2117,74 +2142,6 @@ export interface DeleteTokenResponse {
 }
 
 /**
- * Every code that a server may return. Since 0.1.
- *
- * - `AUTH_REQUIRED`: No usable credential.
- * - `INVALID_TOKEN`: The token is unknown.
- * - `TOKEN_EXPIRED`: The scoped token has expired.
- * - `SESSION_INVALID`: The session's bot was deleted.
- * - `INVALID_CREDENTIALS`: Wrong org, org secret or admin secret.
- * - `INVALID_TICKET`: The org ticket is unknown in this org.
- * - `TICKET_EXPIRED`: The org ticket has expired.
- * - `TICKET_CONSUMED`: The single-use ticket was used.
- * - `INVALID_INVITE_CODE`: The invite code is unknown, expired, used up or revoked.
- * - `BOT_NOT_ACTIVE`: The bot is pending or rejected; extras join_status, message.
- * - `ORG_SUSPENDED`: The org is suspended.
- * - `ORG_DESTROYED`: The org is destroyed.
- * - `ORG_INACTIVE`: Login to an org that is not active.
- * - `ORG_MISMATCH`: The X-Org-Id header names another org than the caller's.
- * - `FORBIDDEN`: This kind of caller is not allowed.
- * - `INSUFFICIENT_SCOPE`: The token does not have the scope.
- * - `HUMAN_SESSION_REQUIRED`: Only a session of an org admin or super admin is allowed.
- * - `CSRF_ERROR`: A browser of another site sent the session's cookie.
- * - `DM_SEND_BLOCKED`: Direct messages cannot be sent from a bot-owner session.
- * - `JOIN_REQUIRED`: Join the thread first; extra hint.
- * - `WRITE_PERMISSION_DENIED`: The thread's policy denies writing.
- * - `INVITE_ONLY`: The thread can be joined by invitation only.
- * - `ORG_CONTEXT_REQUIRED`: The caller has no org.
- * - `VALIDATION_ERROR`: The request is malformed or breaks a limit.
- * - `RESERVED_NAME`: The name is reserved.
- * - `INVALID_REF`: Not a session ref.
- * - `SELF_LOGOUT`: A session cannot revoke itself this way; log out instead.
- * - `SELF_DEMOTION`: An admin bot cannot demote itself.
- * - `INVALID_TRANSITION`: The change of the thread's status is not allowed.
- * - `NOT_FOUND`: Unknown, or hidden from the caller.
- * - `NAME_CONFLICT`: The name is taken in this org.
- * - `NAME_TOMBSTONED`: The name belonged to a deleted bot.
- * - `CONFLICT`: It exists already.
- * - `REVISION_CONFLICT`: The thread has changed since the revision in the request.
- * - `THREAD_CLOSED`: The thread is resolved or closed.
- * - `THREAD_TERMINAL`: The thread is resolved or closed (participant calls of org admins).
- * - `ALREADY_REQUESTED`: A join request is pending; extra request_id.
- * - `ALREADY_PARTICIPANT`: The bot is a participant already.
- * - `JOIN_FAILED`: Joining failed.
- * - `IDEMPOTENCY_KEY_REUSED`: The request_id was used with different content in the last 24 hours.
- * - `PAYLOAD_TOO_LARGE`: The body is larger than 1 MiB.
- * - `UNSUPPORTED_MEDIA_TYPE`: The media type or charset is not supported.
- * - `RATE_LIMITED`: Too many calls; extra retry_after in seconds.
- * - `INTERNAL_ERROR`: The server failed; nothing was changed.
- * - `SERVER_ERROR`: The operator has not configured what this call needs.
- * - `UNAVAILABLE`: The server is starting, stopping or overloaded.
- * - `CURSOR_EXPIRED`: The log position is older than what is kept.
- * - `CURSOR_AHEAD`: The log position is newer than the log.
- * - `EPOCH_CHANGED`: The log was replaced since the position was given.
- * - `UPLOAD_ERROR`: The upload is not a form with one file, or is incomplete.
- * - `FILE_TOO_LARGE`: The file is larger than the server accepts.
- * - `STORAGE_ERROR`: The file could not be stored; nothing was changed.
- * - `READ_ERROR`: The stored file could not be read.
- * - `RANGE_NOT_SATISFIABLE`: The file does not have the bytes that the Range header asks for.
- * - `TOO_MANY_STREAMS`: The bot has too many open streams and connections; extra retry_after in
- * seconds.
- * - `QUOTA_EXCEEDED`: A quota is used up: of the artifacts of the thread or org, or of what the org
- * stores per day.
- * - `LEASE_HELD`: Another lease overlaps the name, or another caller waits for it; extras lease_id,
- * name, holder_id, holder_name, expires_at, waiting_ahead, wait_id.
- * - `LEASE_LOST`: The lease has ended.
- * - `THREAD_FULL`: The thread has the maximum number of participants.
- */
-export type ErrorCode = "AUTH_REQUIRED" | "INVALID_TOKEN" | "TOKEN_EXPIRED" | "SESSION_INVALID" | "INVALID_CREDENTIALS" | "INVALID_TICKET" | "TICKET_EXPIRED" | "TICKET_CONSUMED" | "INVALID_INVITE_CODE" | "BOT_NOT_ACTIVE" | "ORG_SUSPENDED" | "ORG_DESTROYED" | "ORG_INACTIVE" | "ORG_MISMATCH" | "FORBIDDEN" | "INSUFFICIENT_SCOPE" | "HUMAN_SESSION_REQUIRED" | "CSRF_ERROR" | "DM_SEND_BLOCKED" | "JOIN_REQUIRED" | "WRITE_PERMISSION_DENIED" | "INVITE_ONLY" | "ORG_CONTEXT_REQUIRED" | "VALIDATION_ERROR" | "RESERVED_NAME" | "INVALID_REF" | "SELF_LOGOUT" | "SELF_DEMOTION" | "INVALID_TRANSITION" | "NOT_FOUND" | "NAME_CONFLICT" | "NAME_TOMBSTONED" | "CONFLICT" | "REVISION_CONFLICT" | "THREAD_CLOSED" | "THREAD_TERMINAL" | "ALREADY_REQUESTED" | "ALREADY_PARTICIPANT" | "JOIN_FAILED" | "IDEMPOTENCY_KEY_REUSED" | "PAYLOAD_TOO_LARGE" | "UNSUPPORTED_MEDIA_TYPE" | "RATE_LIMITED" | "INTERNAL_ERROR" | "SERVER_ERROR" | "UNAVAILABLE" | "CURSOR_EXPIRED" | "CURSOR_AHEAD" | "EPOCH_CHANGED" | "UPLOAD_ERROR" | "FILE_TOO_LARGE" | "STORAGE_ERROR" | "READ_ERROR" | "RANGE_NOT_SATISFIABLE" | "TOO_MANY_STREAMS" | "QUOTA_EXCEEDED" | "LEASE_HELD" | "LEASE_LOST" | "THREAD_FULL";
-
-/**
  * Whether a lease excludes all others that overlap it.
  *
  * - `exclusive`: No other lease overlaps it.
@@ -2521,284 +2478,62 @@ export interface CountCatchupEventsResponse {
   total: number;
 }
 
-/** The fields of uploadFile. */
-export interface UploadFileRequest {
-  /** The name of the file. Required once. 1 to 1024 bytes of UTF-8, without folders. */
-  name?: string | undefined;
-  /** Its media type; text/plain if absent. */
-  mime_type?: string | undefined;
-  /** Makes the call idempotent for 24 hours; empty counts as absent. At most 128 bytes of UTF-8. */
-  request_id?: string | undefined;
-}
-
-/** The metadata of a file. Its bytes never change. */
-export interface File {
-  /** Opaque id. */
-  id: string;
-  /** The name that the uploader gave it, without folders. */
-  name: string;
-  /** Its media type: recognised from its bytes, else as declared by the uploader. */
-  mime_type: string;
-  /** Its size in bytes. */
-  size: number;
-  /** The bot that uploaded it; absent if that bot was deleted. */
-  uploader_id: string | null;
-  /** The URL of its bytes on this server: "/api/files/…". */
-  url: string;
-  /**
-   * When it was uploaded.
-   *
-   * Unix milliseconds.
-   */
-  created_at: number;
-}
-
-/** The fields of getFile. */
-export type GetFileRequest = Record<string, never>;
-
-/** The fields of getFileInfo. */
-export type GetFileInfoRequest = Record<string, never>;
-
-/** The fields of getHealth. */
-export type GetHealthRequest = Record<string, never>;
-
 /**
- * The health of the server.
+ * Why something is addressed to a bot.
  *
- * - `ok`: It works.
- * - `degraded`: It does not work, or not fully.
+ * - `direct`: A direct message.
+ * - `mention`: A message that mentions the bot.
+ * - `reply`: A message that replies to one of the bot.
+ * - `all`: A message that mentions all.
+ * - `invitation`: Another bot or a person added the bot to a thread.
+ * - `join_request`: A bot asks to join a thread of the bot, or the org if the bot is an admin.
+ * - `join_resolved`: The bot's request to join was approved or rejected.
  */
-export type HealthStatus = "ok" | "degraded";
+export type DeliveryKind = "direct" | "mention" | "reply" | "all" | "invitation" | "join_request" | "join_resolved";
 
-/**
- * The state of the database.
- *
- * - `ok`: It works.
- * - `error`: It does not work.
- */
-export type DatabaseStatus = "ok" | "error";
-
-/** Connections by credential. */
-export interface ConnectionsByType {
-  /** Opened with a bot's token. */
-  bot_token: number;
-  /** Opened with a login session. */
-  session: number;
-}
-
-/** The connections of one bot. */
-export interface BotConnections {
-  /** The bot. */
-  bot_id: string;
-  /** The number of its connections. */
-  count: number;
-}
-
-/** Connections by age. */
-export interface ConnectionsByAge {
-  /** Younger than a minute. */
-  under_1m: number;
-  /** From a minute to ten. */
-  under_10m: number;
-  /** From ten minutes to an hour. */
-  under_1h: number;
-  /** Older. */
-  over_1h: number;
-}
-
-/** Counts of frames since the server started. */
-export interface ConnectionMetrics {
-  /** Operations requested. */
-  ops_total: number;
-  /** Operations that succeeded. */
-  acks_total: number;
-  /** Operations that failed. */
-  errors_total: number;
-  /** Operations that failed because of a revision conflict. */
-  conflicts_total: number;
-  /** Operations that failed because of a rate limit. */
-  rate_limited_total: number;
-}
-
-/** Statistics of the WebSocket connections of this node, for the operator. */
-export interface ConnectionStats {
-  /** Connections by credential. */
-  by_type: ConnectionsByType;
-  /** The bots with the most connections. At most 10. */
-  by_bot: BotConnections[];
-  /** Connections by age. */
-  by_age: ConnectionsByAge;
-  /** Connections that did not reply to the last ping. */
-  not_alive: number;
-  /** Reconnections per minute, over the last 5 minutes. */
-  reconnect_rate_5m: number;
-  /** Frames since the start. */
-  ws_metrics: ConnectionMetrics;
-}
-
-/** Health. */
-export interface GetHealthResponse {
-  /** The health of the server. */
-  status: HealthStatus;
-  /** Milliseconds since it started. */
-  uptime_ms: number;
-  /** Open WebSocket connections. */
-  connected_clients: number;
-  /** Bots with at least one of them. */
-  connected_bots: number;
-  /** Whether the database responds, accepts changes and is not known to be damaged. */
-  db: DatabaseStatus;
+/** The fields of claimInbox. */
+export interface ClaimInboxRequest {
+  /** How many at most; absent: 1. 1 to 100. */
+  max?: number | null | undefined;
+  /** How long the worker has them unless it extends that, in seconds; absent: 60. 1 to 86400. */
+  lease_seconds?: number | null | undefined;
+  /** How long to wait for one, in seconds; absent: 0. 0 to 60. */
+  wait_seconds?: number | null | undefined;
+  /** Only these kinds; empty: all. At most 20. */
+  kinds?: DeliveryKind[] | undefined;
+  /** Only those of this thread. */
+  thread_id?: string | null | undefined;
+  /** Also several of one thread or channel at the same time. */
+  unordered?: boolean | undefined;
+  /** With what is needed to act on each. */
+  context?: boolean | undefined;
   /**
-   * Only for the operator: with the admin secret as bearer token, unless too many wrong ones came
-   * from the same address.
+   * Opening the inbox: it begins with what was addressed to the bot this long before, in seconds;
+   * absent: a day. Later claims ignore it. 0 to 2592000.
    */
-  ws?: ConnectionStats;
-  /** Why it is degraded; only for the operator, as for ws. */
-  reason?: string;
-}
-
-/** The fields of getApiHealth. */
-export type GetApiHealthRequest = Record<string, never>;
-
-/** Health for old clients. */
-export interface GetApiHealthResponse {
-  /** Always true. */
-  ok: boolean;
-  /** The name of the server. */
-  server: string;
-  /** Its version. */
-  version: string;
-}
-
-/** For old clients. Since 0.1. */
-export type GetSystemPresenceRequest = Record<string, never>;
-
-/** An entry of a list that is always empty. Since 0.1. */
-export interface SystemPresence {
-  /** The bot. */
-  bot_id: string;
-}
-
-/** For old clients. Since 0.1. */
-export interface GetSystemPresenceResponse {
-  /** Always empty: presence is visible only within an org. At most 0. */
-  bots: SystemPresence[];
-  /** Always true. */
-  online: boolean;
-  /** The time of the server, in Unix milliseconds. */
-  presence_ts: number;
-  /** A note about what to use instead. */
-  note: string;
-}
-
-/** For old clients. Since 0.1. */
-export type GetConfigRequest = Record<string, never>;
-
-/** For old clients. Since 0.1. */
-export interface GetConfigResponse {
-  /** The name of the protocol family. */
-  server: string;
-  /** The version of the server. */
-  version: string;
-  /** Always "production". */
-  env: string;
-  /** The scopes that a token can have. At most 100. */
-  scopes: string[];
-}
-
-/** The fields of getVersion. */
-export type GetVersionRequest = Record<string, never>;
-
-/** The version. */
-export interface GetVersionResponse {
-  /** Semantic version. */
-  version: string;
-  /** The name of the protocol family, "hxa-connect", which clients check. */
-  server: string;
-}
-
-/** The fields of getStats. */
-export type GetStatsRequest = Record<string, never>;
-
-/** Counts over all orgs. */
-export interface GetStatsResponse {
-  /** Orgs. */
-  org_count: number;
-  /** Bots. */
-  bot_count: number;
-  /** Bots that are connected. */
-  online_bot_count: number;
-  /** Threads. */
-  thread_count: number;
-  /** Direct messages and thread messages. */
-  message_count: number;
-  /** Threads with activity in the last 24 hours. */
-  active_thread_count: number;
-}
-
-/** The fields of getSkill. */
-export type GetSkillRequest = Record<string, never>;
-
-/** The fields of getOpenApi. */
-export type GetOpenApiRequest = Record<string, never>;
-
-/** The fields of listDeadLetters. */
-export interface ListDeadLettersRequest {
-  /** Only those of this bot: its id or name. */
-  bot?: string | undefined;
-  /** The page token from the previous page. */
-  cursor?: string | undefined;
-  /** The size of a page. 1 to 200; default 50. */
-  limit?: number | undefined;
-}
-
-/** An event that was not delivered to a bot's webhook. */
-export interface DeadLetter {
-  /** The webhook-id of every attempt. */
-  delivery_id: string;
-  /** The bot. */
-  bot_id: string;
-  /** The type of the event, e.g. "message". */
-  event_type: string;
-  /** How many attempts were made. */
-  attempts: number;
-  /** The HTTP status of the last response; absent if there was none. */
-  status: number | null;
-  /** Why it was given up, as text. */
-  reason: string;
-  /**
-   * When it was given up.
-   *
-   * Unix milliseconds.
-   */
-  failed_at: number;
-}
-
-/** A page of dead letters, newest first. */
-export interface ListDeadLettersResponse {
-  /** The dead letters. At most 200. */
-  items: DeadLetter[];
-  /** Whether there are more entries. */
-  has_more: boolean;
-  /** The page token of the next page; absent on the last page. */
-  cursor?: string;
-}
-
-/** The fields of redeliverDeadLetters. */
-export interface RedeliverDeadLettersRequest {
-  /** The bot's id or name. */
-  bot?: string | null | undefined;
-  /** Only this delivery; absent: all dead letters of the bot. */
-  delivery_id?: string | null | undefined;
+  backlog_seconds?: number | null | undefined;
   /** Makes the call idempotent for 24 hours; empty counts as absent. At most 128 bytes of UTF-8. */
   request_id?: string | null | undefined;
 }
 
-/** The result of a redelivery. */
-export interface RedeliverDeadLettersResponse {
-  /** The number of dead letters for which new attempts start. */
-  redelivered: number;
-}
+/**
+ * What became of a delivery.
+ *
+ * - `queued`: It waits to be handed out.
+ * - `leased`: A worker has it.
+ * - `waiting`: A worker put it aside.
+ * - `failed`: A worker gave it up.
+ * - `dead`: It was handed out as often as the org allows.
+ */
+export type DeliveryState = "queued" | "leased" | "waiting" | "failed" | "dead";
+
+/**
+ * For whom a delivery waits.
+ *
+ * - `human`: A person.
+ * - `bot`: Another bot.
+ */
+export type DeliveryWaitsFor = "human" | "bot";
 
 /** A direct message was sent. */
 export interface MessageEvent {
@@ -3124,6 +2859,524 @@ export interface LeaseReleasedEvent {
 
 /** An event. */
 export type Event = MessageEvent | ChannelCreatedEvent | BotOnlineEvent | BotOfflineEvent | BotRegisteredEvent | BotJoinRequestEvent | BotStatusChangedEvent | BotRenamedEvent | ThreadCreatedEvent | ThreadUpdatedEvent | ThreadStatusChangedEvent | ThreadMessageEvent | ThreadArtifactEvent | ThreadParticipantEvent | ThreadJoinRequestEvent | ThreadJoinResolvedEvent | LeaseAcquiredEvent | LeaseReleasedEvent;
+
+/** What is needed to act on a delivery of a thread. */
+export interface DeliveryContext {
+  /** The thread; absent if the bot is no longer in it. */
+  thread?: Thread;
+  /**
+   * Messages since the bot last settled a delivery there, oldest first: the newest of them. At most
+   * 50.
+   */
+  messages: ThreadMessage[];
+  /** Whether there are older ones. */
+  more_messages: boolean;
+  /**
+   * Artifacts that were changed since then, newest version each, without their content. At most 50.
+   */
+  artifacts: Artifact[];
+}
+
+/** An event that is addressed to a bot. */
+export interface Delivery {
+  /** Opaque id within the inbox. */
+  id: string;
+  /** Why it is addressed to the bot. */
+  kind: DeliveryKind;
+  /** What became of it. */
+  state: DeliveryState;
+  /** How often it was handed out. */
+  attempt: number;
+  /** The thread of the event. */
+  thread_id?: string;
+  /** The channel of the event. */
+  channel_id?: string;
+  /**
+   * When the event happened.
+   *
+   * Unix milliseconds.
+   */
+  created_at: number;
+  /**
+   * Queued: when it is handed out again at the earliest. Leased: when the lease ends. Waiting: when
+   * it is queued again.
+   *
+   * Unix milliseconds.
+   */
+  due_at?: number;
+  /** The lease, by which the worker answers; in the responses of the worker's own calls. */
+  lease?: string;
+  /** What the worker does, as it said itself. */
+  progress?: string;
+  /** For whom it waits. */
+  waits_for?: DeliveryWaitsFor;
+  /** Why it was given back, waits, failed or is dead. */
+  reason?: string;
+  /** The event; absent if it is no longer in the log. */
+  event?: Event;
+  /** What is needed to act on it, if that was asked for. */
+  context?: DeliveryContext;
+}
+
+/** The deliveries. */
+export interface ClaimInboxResponse {
+  /** The deliveries, oldest first; empty if there were none. 1 to 100. */
+  items: Delivery[];
+}
+
+/** Settles a delivery. */
+export interface AckDeliveryRequest {
+  /** Its lease. */
+  lease: string;
+  /** Makes the call idempotent for 24 hours; empty counts as absent. At most 128 bytes of UTF-8. */
+  request_id?: string | null | undefined;
+}
+
+/** The delivery is settled. */
+export interface AckDeliveryResponse {
+  /** True. */
+  settled: boolean;
+}
+
+/** Gives a delivery back. */
+export interface NackDeliveryRequest {
+  /** Its lease. */
+  lease: string;
+  /**
+   * When it is handed out again at the earliest, in seconds from now; absent: later with each
+   * attempt. 0 to 604800.
+   */
+  retry_in_seconds?: number | null | undefined;
+  /** Why, as text. At most 1024 UTF-16 code units. */
+  reason?: string | null | undefined;
+  /** It failed, and is not handed out again by itself. */
+  final?: boolean | undefined;
+  /** Makes the call idempotent for 24 hours; empty counts as absent. At most 128 bytes of UTF-8. */
+  request_id?: string | null | undefined;
+}
+
+/** The fields of extendDelivery. */
+export interface ExtendDeliveryRequest {
+  /** Its lease. */
+  lease: string;
+  /** How long the worker has it from now on, in seconds; absent: 60. 1 to 86400. */
+  lease_seconds?: number | null | undefined;
+  /** Makes the call idempotent for 24 hours; empty counts as absent. At most 128 bytes of UTF-8. */
+  request_id?: string | null | undefined;
+}
+
+/** Says what a worker does. */
+export interface ProgressDeliveryRequest {
+  /** Its lease. */
+  lease: string;
+  /** What it does, as text. At most 1024 UTF-16 code units. */
+  text: string;
+  /** How long the worker has it from now on, in seconds; absent: 60. 1 to 86400. */
+  lease_seconds?: number | null | undefined;
+  /** Makes the call idempotent for 24 hours; empty counts as absent. At most 128 bytes of UTF-8. */
+  request_id?: string | null | undefined;
+}
+
+/** Puts a delivery aside. */
+export interface WaitDeliveryRequest {
+  /** Its lease. */
+  lease: string;
+  /** For whom it waits. */
+  on: DeliveryWaitsFor;
+  /** For what, as text. At most 1024 UTF-16 code units. */
+  reason?: string | null | undefined;
+  /** When it is queued again in any case, in seconds from now; absent: a day. 0 to 604800. */
+  resume_in_seconds?: number | null | undefined;
+  /** Makes the call idempotent for 24 hours; empty counts as absent. At most 128 bytes of UTF-8. */
+  request_id?: string | null | undefined;
+}
+
+/** The fields of listDeliveries. */
+export interface ListDeliveriesRequest {
+  /** Org admins: the bot, by its id or name. */
+  bot?: string | undefined;
+  /** Only those in this state. */
+  state?: DeliveryState | undefined;
+  /** Only those of this thread. */
+  thread_id?: string | undefined;
+  /** The page token from the previous page. */
+  cursor?: string | undefined;
+  /** The size of a page. 1 to 200; default 50. */
+  limit?: number | undefined;
+}
+
+/** A page of deliveries, oldest first, without their events. */
+export interface ListDeliveriesResponse {
+  /** The deliveries. At most 200. */
+  items: Delivery[];
+  /** Whether there are more entries. */
+  has_more: boolean;
+  /** The page token of the next page; absent on the last page. */
+  cursor?: string;
+}
+
+/** The fields of redeliverDead. */
+export interface RedeliverDeadRequest {
+  /** Org admins: the bot, by its id or name. */
+  bot?: string | null | undefined;
+  /** The deliveries; absent: the oldest thousand that failed or are dead. At most 200. */
+  ids?: string[] | undefined;
+  /** Makes the call idempotent for 24 hours; empty counts as absent. At most 128 bytes of UTF-8. */
+  request_id?: string | null | undefined;
+}
+
+/** The deliveries are queued. */
+export interface RedeliverDeadResponse {
+  /** How many. */
+  redelivered: number;
+}
+
+/**
+ * Every code that a server may return. Since 0.1.
+ *
+ * - `AUTH_REQUIRED`: No usable credential.
+ * - `INVALID_TOKEN`: The token is unknown.
+ * - `TOKEN_EXPIRED`: The scoped token has expired.
+ * - `SESSION_INVALID`: The session's bot was deleted.
+ * - `INVALID_CREDENTIALS`: Wrong org, org secret or admin secret.
+ * - `INVALID_TICKET`: The org ticket is unknown in this org.
+ * - `TICKET_EXPIRED`: The org ticket has expired.
+ * - `TICKET_CONSUMED`: The single-use ticket was used.
+ * - `INVALID_INVITE_CODE`: The invite code is unknown, expired, used up or revoked.
+ * - `BOT_NOT_ACTIVE`: The bot is pending or rejected; extras join_status, message.
+ * - `ORG_SUSPENDED`: The org is suspended.
+ * - `ORG_DESTROYED`: The org is destroyed.
+ * - `ORG_INACTIVE`: Login to an org that is not active.
+ * - `ORG_MISMATCH`: The X-Org-Id header names another org than the caller's.
+ * - `FORBIDDEN`: This kind of caller is not allowed.
+ * - `INSUFFICIENT_SCOPE`: The token does not have the scope.
+ * - `HUMAN_SESSION_REQUIRED`: Only a session of an org admin or super admin is allowed.
+ * - `CSRF_ERROR`: A browser of another site sent the session's cookie.
+ * - `DM_SEND_BLOCKED`: Direct messages cannot be sent from a bot-owner session.
+ * - `JOIN_REQUIRED`: Join the thread first; extra hint.
+ * - `WRITE_PERMISSION_DENIED`: The thread's policy denies writing.
+ * - `INVITE_ONLY`: The thread can be joined by invitation only.
+ * - `ORG_CONTEXT_REQUIRED`: The caller has no org.
+ * - `VALIDATION_ERROR`: The request is malformed or breaks a limit.
+ * - `RESERVED_NAME`: The name is reserved.
+ * - `INVALID_REF`: Not a session ref.
+ * - `SELF_LOGOUT`: A session cannot revoke itself this way; log out instead.
+ * - `SELF_DEMOTION`: An admin bot cannot demote itself.
+ * - `INVALID_TRANSITION`: The change of the thread's status is not allowed.
+ * - `NOT_FOUND`: Unknown, or hidden from the caller.
+ * - `NAME_CONFLICT`: The name is taken in this org.
+ * - `NAME_TOMBSTONED`: The name belonged to a deleted bot.
+ * - `CONFLICT`: It exists already.
+ * - `REVISION_CONFLICT`: The thread has changed since the revision in the request.
+ * - `THREAD_CLOSED`: The thread is resolved or closed.
+ * - `THREAD_TERMINAL`: The thread is resolved or closed (participant calls of org admins).
+ * - `ALREADY_REQUESTED`: A join request is pending; extra request_id.
+ * - `ALREADY_PARTICIPANT`: The bot is a participant already.
+ * - `JOIN_FAILED`: Joining failed.
+ * - `IDEMPOTENCY_KEY_REUSED`: The request_id was used with different content in the last 24 hours.
+ * - `PAYLOAD_TOO_LARGE`: The body is larger than 1 MiB.
+ * - `UNSUPPORTED_MEDIA_TYPE`: The media type or charset is not supported.
+ * - `RATE_LIMITED`: Too many calls; extra retry_after in seconds.
+ * - `INTERNAL_ERROR`: The server failed; nothing was changed.
+ * - `SERVER_ERROR`: The operator has not configured what this call needs.
+ * - `UNAVAILABLE`: The server is starting, stopping or overloaded.
+ * - `CURSOR_EXPIRED`: The log position is older than what is kept.
+ * - `CURSOR_AHEAD`: The log position is newer than the log.
+ * - `EPOCH_CHANGED`: The log was replaced since the position was given.
+ * - `UPLOAD_ERROR`: The upload is not a form with one file, or is incomplete.
+ * - `FILE_TOO_LARGE`: The file is larger than the server accepts.
+ * - `STORAGE_ERROR`: The file could not be stored; nothing was changed.
+ * - `READ_ERROR`: The stored file could not be read.
+ * - `RANGE_NOT_SATISFIABLE`: The file does not have the bytes that the Range header asks for.
+ * - `TOO_MANY_STREAMS`: The bot has too many open streams and connections; extra retry_after in
+ * seconds.
+ * - `QUOTA_EXCEEDED`: A quota is used up: of the artifacts of the thread or org, or of what the org
+ * stores per day.
+ * - `LEASE_HELD`: Another lease overlaps the name, or another caller waits for it; extras lease_id,
+ * name, holder_id, holder_name, expires_at, waiting_ahead, wait_id.
+ * - `LEASE_LOST`: The lease has ended.
+ * - `THREAD_FULL`: The thread has the maximum number of participants.
+ */
+export type ErrorCode = "AUTH_REQUIRED" | "INVALID_TOKEN" | "TOKEN_EXPIRED" | "SESSION_INVALID" | "INVALID_CREDENTIALS" | "INVALID_TICKET" | "TICKET_EXPIRED" | "TICKET_CONSUMED" | "INVALID_INVITE_CODE" | "BOT_NOT_ACTIVE" | "ORG_SUSPENDED" | "ORG_DESTROYED" | "ORG_INACTIVE" | "ORG_MISMATCH" | "FORBIDDEN" | "INSUFFICIENT_SCOPE" | "HUMAN_SESSION_REQUIRED" | "CSRF_ERROR" | "DM_SEND_BLOCKED" | "JOIN_REQUIRED" | "WRITE_PERMISSION_DENIED" | "INVITE_ONLY" | "ORG_CONTEXT_REQUIRED" | "VALIDATION_ERROR" | "RESERVED_NAME" | "INVALID_REF" | "SELF_LOGOUT" | "SELF_DEMOTION" | "INVALID_TRANSITION" | "NOT_FOUND" | "NAME_CONFLICT" | "NAME_TOMBSTONED" | "CONFLICT" | "REVISION_CONFLICT" | "THREAD_CLOSED" | "THREAD_TERMINAL" | "ALREADY_REQUESTED" | "ALREADY_PARTICIPANT" | "JOIN_FAILED" | "IDEMPOTENCY_KEY_REUSED" | "PAYLOAD_TOO_LARGE" | "UNSUPPORTED_MEDIA_TYPE" | "RATE_LIMITED" | "INTERNAL_ERROR" | "SERVER_ERROR" | "UNAVAILABLE" | "CURSOR_EXPIRED" | "CURSOR_AHEAD" | "EPOCH_CHANGED" | "UPLOAD_ERROR" | "FILE_TOO_LARGE" | "STORAGE_ERROR" | "READ_ERROR" | "RANGE_NOT_SATISFIABLE" | "TOO_MANY_STREAMS" | "QUOTA_EXCEEDED" | "LEASE_HELD" | "LEASE_LOST" | "THREAD_FULL";
+
+/** The fields of uploadFile. */
+export interface UploadFileRequest {
+  /** The name of the file. Required once. 1 to 1024 bytes of UTF-8, without folders. */
+  name?: string | undefined;
+  /** Its media type; text/plain if absent. */
+  mime_type?: string | undefined;
+  /** Makes the call idempotent for 24 hours; empty counts as absent. At most 128 bytes of UTF-8. */
+  request_id?: string | undefined;
+}
+
+/** The metadata of a file. Its bytes never change. */
+export interface File {
+  /** Opaque id. */
+  id: string;
+  /** The name that the uploader gave it, without folders. */
+  name: string;
+  /** Its media type: recognised from its bytes, else as declared by the uploader. */
+  mime_type: string;
+  /** Its size in bytes. */
+  size: number;
+  /** The bot that uploaded it; absent if that bot was deleted. */
+  uploader_id: string | null;
+  /** The URL of its bytes on this server: "/api/files/…". */
+  url: string;
+  /**
+   * When it was uploaded.
+   *
+   * Unix milliseconds.
+   */
+  created_at: number;
+}
+
+/** The fields of getFile. */
+export type GetFileRequest = Record<string, never>;
+
+/** The fields of getFileInfo. */
+export type GetFileInfoRequest = Record<string, never>;
+
+/** The fields of getHealth. */
+export type GetHealthRequest = Record<string, never>;
+
+/**
+ * The health of the server.
+ *
+ * - `ok`: It works.
+ * - `degraded`: It does not work, or not fully.
+ */
+export type HealthStatus = "ok" | "degraded";
+
+/**
+ * The state of the database.
+ *
+ * - `ok`: It works.
+ * - `error`: It does not work.
+ */
+export type DatabaseStatus = "ok" | "error";
+
+/** Connections by credential. */
+export interface ConnectionsByType {
+  /** Opened with a bot's token. */
+  bot_token: number;
+  /** Opened with a login session. */
+  session: number;
+}
+
+/** The connections of one bot. */
+export interface BotConnections {
+  /** The bot. */
+  bot_id: string;
+  /** The number of its connections. */
+  count: number;
+}
+
+/** Connections by age. */
+export interface ConnectionsByAge {
+  /** Younger than a minute. */
+  under_1m: number;
+  /** From a minute to ten. */
+  under_10m: number;
+  /** From ten minutes to an hour. */
+  under_1h: number;
+  /** Older. */
+  over_1h: number;
+}
+
+/** Counts of frames since the server started. */
+export interface ConnectionMetrics {
+  /** Operations requested. */
+  ops_total: number;
+  /** Operations that succeeded. */
+  acks_total: number;
+  /** Operations that failed. */
+  errors_total: number;
+  /** Operations that failed because of a revision conflict. */
+  conflicts_total: number;
+  /** Operations that failed because of a rate limit. */
+  rate_limited_total: number;
+}
+
+/** Statistics of the WebSocket connections of this node, for the operator. */
+export interface ConnectionStats {
+  /** Connections by credential. */
+  by_type: ConnectionsByType;
+  /** The bots with the most connections. At most 10. */
+  by_bot: BotConnections[];
+  /** Connections by age. */
+  by_age: ConnectionsByAge;
+  /** Connections that did not reply to the last ping. */
+  not_alive: number;
+  /** Reconnections per minute, over the last 5 minutes. */
+  reconnect_rate_5m: number;
+  /** Frames since the start. */
+  ws_metrics: ConnectionMetrics;
+}
+
+/** Health. */
+export interface GetHealthResponse {
+  /** The health of the server. */
+  status: HealthStatus;
+  /** Milliseconds since it started. */
+  uptime_ms: number;
+  /** Open WebSocket connections. */
+  connected_clients: number;
+  /** Bots with at least one of them. */
+  connected_bots: number;
+  /** Whether the database responds, accepts changes and is not known to be damaged. */
+  db: DatabaseStatus;
+  /**
+   * Only for the operator: with the admin secret as bearer token, unless too many wrong ones came
+   * from the same address.
+   */
+  ws?: ConnectionStats;
+  /** Why it is degraded; only for the operator, as for ws. */
+  reason?: string;
+}
+
+/** The fields of getApiHealth. */
+export type GetApiHealthRequest = Record<string, never>;
+
+/** Health for old clients. */
+export interface GetApiHealthResponse {
+  /** Always true. */
+  ok: boolean;
+  /** The name of the server. */
+  server: string;
+  /** Its version. */
+  version: string;
+}
+
+/** For old clients. Since 0.1. */
+export type GetSystemPresenceRequest = Record<string, never>;
+
+/** An entry of a list that is always empty. Since 0.1. */
+export interface SystemPresence {
+  /** The bot. */
+  bot_id: string;
+}
+
+/** For old clients. Since 0.1. */
+export interface GetSystemPresenceResponse {
+  /** Always empty: presence is visible only within an org. At most 0. */
+  bots: SystemPresence[];
+  /** Always true. */
+  online: boolean;
+  /** The time of the server, in Unix milliseconds. */
+  presence_ts: number;
+  /** A note about what to use instead. */
+  note: string;
+}
+
+/** For old clients. Since 0.1. */
+export type GetConfigRequest = Record<string, never>;
+
+/** For old clients. Since 0.1. */
+export interface GetConfigResponse {
+  /** The name of the protocol family. */
+  server: string;
+  /** The version of the server. */
+  version: string;
+  /** Always "production". */
+  env: string;
+  /** The scopes that a token can have. At most 100. */
+  scopes: string[];
+}
+
+/** The fields of getVersion. */
+export type GetVersionRequest = Record<string, never>;
+
+/** The version. */
+export interface GetVersionResponse {
+  /** Semantic version. */
+  version: string;
+  /** The name of the protocol family, "hxa-connect", which clients check. */
+  server: string;
+}
+
+/** The fields of getStats. */
+export type GetStatsRequest = Record<string, never>;
+
+/** Counts over all orgs. */
+export interface GetStatsResponse {
+  /** Orgs. */
+  org_count: number;
+  /** Bots. */
+  bot_count: number;
+  /** Bots that are connected. */
+  online_bot_count: number;
+  /** Threads. */
+  thread_count: number;
+  /** Direct messages and thread messages. */
+  message_count: number;
+  /** Threads with activity in the last 24 hours. */
+  active_thread_count: number;
+}
+
+/** The fields of getSkill. */
+export type GetSkillRequest = Record<string, never>;
+
+/** The fields of getOpenApi. */
+export type GetOpenApiRequest = Record<string, never>;
+
+/** The fields of listDeadLetters. */
+export interface ListDeadLettersRequest {
+  /** Only those of this bot: its id or name. */
+  bot?: string | undefined;
+  /** The page token from the previous page. */
+  cursor?: string | undefined;
+  /** The size of a page. 1 to 200; default 50. */
+  limit?: number | undefined;
+}
+
+/** An event that was not delivered to a bot's webhook. */
+export interface DeadLetter {
+  /** The webhook-id of every attempt. */
+  delivery_id: string;
+  /** The bot. */
+  bot_id: string;
+  /** The type of the event, e.g. "message". */
+  event_type: string;
+  /** How many attempts were made. */
+  attempts: number;
+  /** The HTTP status of the last response; absent if there was none. */
+  status: number | null;
+  /** Why it was given up, as text. */
+  reason: string;
+  /**
+   * When it was given up.
+   *
+   * Unix milliseconds.
+   */
+  failed_at: number;
+}
+
+/** A page of dead letters, newest first. */
+export interface ListDeadLettersResponse {
+  /** The dead letters. At most 200. */
+  items: DeadLetter[];
+  /** Whether there are more entries. */
+  has_more: boolean;
+  /** The page token of the next page; absent on the last page. */
+  cursor?: string;
+}
+
+/** The fields of redeliverDeadLetters. */
+export interface RedeliverDeadLettersRequest {
+  /** The bot's id or name. */
+  bot?: string | null | undefined;
+  /** Only this delivery; absent: all dead letters of the bot. */
+  delivery_id?: string | null | undefined;
+  /** Makes the call idempotent for 24 hours; empty counts as absent. At most 128 bytes of UTF-8. */
+  request_id?: string | null | undefined;
+}
+
+/** The result of a redelivery. */
+export interface RedeliverDeadLettersResponse {
+  /** The number of dead letters for which new attempts start. */
+  redelivered: number;
+}
 
 /** A direct message was sent. */
 export interface MessageWebhook extends MessageEvent {

@@ -1369,6 +1369,159 @@ class Rest(Caller):
         """
         return cast("types.CountCatchupEventsResponse", self._json(query("GET", "/api/me/catchup/count", fields), timeout, headers, on_response))
 
+    def claim_inbox(
+        self,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        on_response: Callable[[httpx.Response], object] | None = None,
+        **fields: Unpack[types.ClaimInboxRequest],
+    ) -> types.ClaimInboxResponse:
+        """Hands out deliveries of the caller's inbox, and waits for one if asked to. The first
+        claim of a bot opens its inbox.
+
+        `POST /api/inbox/claim`. Callers: bots. Scope of a bot's token: `upload`.
+
+        A transport that retries sends the same `request_id` in every attempt, so that the change
+        is made once.
+        """
+        return cast("types.ClaimInboxResponse", self._json(body("POST", "/api/inbox/claim", self._once(fields)), timeout, headers, on_response))
+
+    def ack_delivery(
+        self,
+        id: str,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        on_response: Callable[[httpx.Response], object] | None = None,
+        **fields: Unpack[types.AckDeliveryRequest],
+    ) -> types.AckDeliveryResponse:
+        """Settles a delivery: it is done.
+
+        Settles a delivery.
+
+        `POST /api/inbox/{id}/ack`. Callers: bots. Scope of a bot's token: `upload`.
+
+        :param id: The delivery.
+        A transport that retries sends the same `request_id` in every attempt, so that the change
+        is made once.
+        """
+        return cast("types.AckDeliveryResponse", self._json(body("POST", path("/api/inbox/{}/ack", id), self._once(fields)), timeout, headers, on_response))
+
+    def nack_delivery(
+        self,
+        id: str,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        on_response: Callable[[httpx.Response], object] | None = None,
+        **fields: Unpack[types.NackDeliveryRequest],
+    ) -> types.Delivery:
+        """Gives a delivery back: it is handed out again later, or fails.
+
+        Gives a delivery back.
+
+        `POST /api/inbox/{id}/nack`. Callers: bots. Scope of a bot's token: `upload`.
+
+        :param id: The delivery.
+        A transport that retries sends the same `request_id` in every attempt, so that the change
+        is made once.
+        """
+        return cast("types.Delivery", self._json(body("POST", path("/api/inbox/{}/nack", id), self._once(fields)), timeout, headers, on_response))
+
+    def extend_delivery(
+        self,
+        id: str,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        on_response: Callable[[httpx.Response], object] | None = None,
+        **fields: Unpack[types.ExtendDeliveryRequest],
+    ) -> types.Delivery:
+        """Sets a new end of the lease of a delivery, from now on.
+
+        `POST /api/inbox/{id}/extend`. Callers: bots. Scope of a bot's token: `upload`.
+
+        :param id: The delivery.
+        A transport that retries sends the same `request_id` in every attempt, so that the change
+        is made once.
+        """
+        return cast("types.Delivery", self._json(body("POST", path("/api/inbox/{}/extend", id), self._once(fields)), timeout, headers, on_response))
+
+    def progress_delivery(
+        self,
+        id: str,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        on_response: Callable[[httpx.Response], object] | None = None,
+        **fields: Unpack[types.ProgressDeliveryRequest],
+    ) -> types.Delivery:
+        """Says what a worker does with a delivery, and sets a new end of its lease.
+
+        Says what a worker does.
+
+        `POST /api/inbox/{id}/progress`. Callers: bots. Scope of a bot's token: `upload`.
+
+        :param id: The delivery.
+        A transport that retries sends the same `request_id` in every attempt, so that the change
+        is made once.
+        """
+        return cast("types.Delivery", self._json(body("POST", path("/api/inbox/{}/progress", id), self._once(fields)), timeout, headers, on_response))
+
+    def wait_delivery(
+        self,
+        id: str,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        on_response: Callable[[httpx.Response], object] | None = None,
+        **fields: Unpack[types.WaitDeliveryRequest],
+    ) -> types.Delivery:
+        """Puts a delivery aside that waits for a person or another bot. It comes back when
+        something else in its thread or channel is addressed to the bot, or after a time.
+
+        Puts a delivery aside.
+
+        `POST /api/inbox/{id}/wait`. Callers: bots. Scope of a bot's token: `upload`.
+
+        :param id: The delivery.
+        A transport that retries sends the same `request_id` in every attempt, so that the change
+        is made once.
+        """
+        return cast("types.Delivery", self._json(body("POST", path("/api/inbox/{}/wait", id), self._once(fields)), timeout, headers, on_response))
+
+    def list_deliveries(
+        self,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        on_response: Callable[[httpx.Response], object] | None = None,
+        **fields: Unpack[types.ListDeliveriesRequest],
+    ) -> types.ListDeliveriesResponse:
+        """Lists the deliveries that are not done, oldest first.
+
+        `GET /api/inbox/deliveries`. Callers: bots, org admins. Scope of a bot's token: `read`.
+        """
+        return cast("types.ListDeliveriesResponse", self._json(query("GET", "/api/inbox/deliveries", fields), timeout, headers, on_response))
+
+    def redeliver_dead(
+        self,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        on_response: Callable[[httpx.Response], object] | None = None,
+        **fields: Unpack[types.RedeliverDeadRequest],
+    ) -> types.RedeliverDeadResponse:
+        """Queues deliveries again that failed or are dead.
+
+        `POST /api/inbox/redeliver`. Callers: bots, org admins. Scope of a bot's token: `upload`.
+
+        A transport that retries sends the same `request_id` in every attempt, so that the change
+        is made once.
+        """
+        return cast("types.RedeliverDeadResponse", self._json(body("POST", "/api/inbox/redeliver", self._once(fields)), timeout, headers, on_response))
+
     def upload_file(
         self,
         file: bytes | BinaryIO,
@@ -1835,6 +1988,18 @@ class Rest(Caller):
         size of a page.
         """
         return self._pages(query("GET", "/api/me/catchup", fields), timeout, headers, "cursor", "events")
+
+    def iter_deliveries(
+        self,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        **fields: Unpack[types.ListDeliveriesRequest],
+    ) -> Iterator[types.Delivery]:
+        """Returns all entries of list_deliveries, and reads one page at a time. `limit` is the size
+        of a page.
+        """
+        return self._pages(query("GET", "/api/inbox/deliveries", fields), timeout, headers, "cursor", "items")
 
     def iter_dead_letters(
         self,
@@ -3207,6 +3372,159 @@ class AsyncRest(AsyncCaller):
         """
         return cast("types.CountCatchupEventsResponse", await self._json(query("GET", "/api/me/catchup/count", fields), timeout, headers, on_response))
 
+    async def claim_inbox(
+        self,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        on_response: Callable[[httpx.Response], object] | None = None,
+        **fields: Unpack[types.ClaimInboxRequest],
+    ) -> types.ClaimInboxResponse:
+        """Hands out deliveries of the caller's inbox, and waits for one if asked to. The first
+        claim of a bot opens its inbox.
+
+        `POST /api/inbox/claim`. Callers: bots. Scope of a bot's token: `upload`.
+
+        A transport that retries sends the same `request_id` in every attempt, so that the change
+        is made once.
+        """
+        return cast("types.ClaimInboxResponse", await self._json(body("POST", "/api/inbox/claim", self._once(fields)), timeout, headers, on_response))
+
+    async def ack_delivery(
+        self,
+        id: str,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        on_response: Callable[[httpx.Response], object] | None = None,
+        **fields: Unpack[types.AckDeliveryRequest],
+    ) -> types.AckDeliveryResponse:
+        """Settles a delivery: it is done.
+
+        Settles a delivery.
+
+        `POST /api/inbox/{id}/ack`. Callers: bots. Scope of a bot's token: `upload`.
+
+        :param id: The delivery.
+        A transport that retries sends the same `request_id` in every attempt, so that the change
+        is made once.
+        """
+        return cast("types.AckDeliveryResponse", await self._json(body("POST", path("/api/inbox/{}/ack", id), self._once(fields)), timeout, headers, on_response))
+
+    async def nack_delivery(
+        self,
+        id: str,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        on_response: Callable[[httpx.Response], object] | None = None,
+        **fields: Unpack[types.NackDeliveryRequest],
+    ) -> types.Delivery:
+        """Gives a delivery back: it is handed out again later, or fails.
+
+        Gives a delivery back.
+
+        `POST /api/inbox/{id}/nack`. Callers: bots. Scope of a bot's token: `upload`.
+
+        :param id: The delivery.
+        A transport that retries sends the same `request_id` in every attempt, so that the change
+        is made once.
+        """
+        return cast("types.Delivery", await self._json(body("POST", path("/api/inbox/{}/nack", id), self._once(fields)), timeout, headers, on_response))
+
+    async def extend_delivery(
+        self,
+        id: str,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        on_response: Callable[[httpx.Response], object] | None = None,
+        **fields: Unpack[types.ExtendDeliveryRequest],
+    ) -> types.Delivery:
+        """Sets a new end of the lease of a delivery, from now on.
+
+        `POST /api/inbox/{id}/extend`. Callers: bots. Scope of a bot's token: `upload`.
+
+        :param id: The delivery.
+        A transport that retries sends the same `request_id` in every attempt, so that the change
+        is made once.
+        """
+        return cast("types.Delivery", await self._json(body("POST", path("/api/inbox/{}/extend", id), self._once(fields)), timeout, headers, on_response))
+
+    async def progress_delivery(
+        self,
+        id: str,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        on_response: Callable[[httpx.Response], object] | None = None,
+        **fields: Unpack[types.ProgressDeliveryRequest],
+    ) -> types.Delivery:
+        """Says what a worker does with a delivery, and sets a new end of its lease.
+
+        Says what a worker does.
+
+        `POST /api/inbox/{id}/progress`. Callers: bots. Scope of a bot's token: `upload`.
+
+        :param id: The delivery.
+        A transport that retries sends the same `request_id` in every attempt, so that the change
+        is made once.
+        """
+        return cast("types.Delivery", await self._json(body("POST", path("/api/inbox/{}/progress", id), self._once(fields)), timeout, headers, on_response))
+
+    async def wait_delivery(
+        self,
+        id: str,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        on_response: Callable[[httpx.Response], object] | None = None,
+        **fields: Unpack[types.WaitDeliveryRequest],
+    ) -> types.Delivery:
+        """Puts a delivery aside that waits for a person or another bot. It comes back when
+        something else in its thread or channel is addressed to the bot, or after a time.
+
+        Puts a delivery aside.
+
+        `POST /api/inbox/{id}/wait`. Callers: bots. Scope of a bot's token: `upload`.
+
+        :param id: The delivery.
+        A transport that retries sends the same `request_id` in every attempt, so that the change
+        is made once.
+        """
+        return cast("types.Delivery", await self._json(body("POST", path("/api/inbox/{}/wait", id), self._once(fields)), timeout, headers, on_response))
+
+    async def list_deliveries(
+        self,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        on_response: Callable[[httpx.Response], object] | None = None,
+        **fields: Unpack[types.ListDeliveriesRequest],
+    ) -> types.ListDeliveriesResponse:
+        """Lists the deliveries that are not done, oldest first.
+
+        `GET /api/inbox/deliveries`. Callers: bots, org admins. Scope of a bot's token: `read`.
+        """
+        return cast("types.ListDeliveriesResponse", await self._json(query("GET", "/api/inbox/deliveries", fields), timeout, headers, on_response))
+
+    async def redeliver_dead(
+        self,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        on_response: Callable[[httpx.Response], object] | None = None,
+        **fields: Unpack[types.RedeliverDeadRequest],
+    ) -> types.RedeliverDeadResponse:
+        """Queues deliveries again that failed or are dead.
+
+        `POST /api/inbox/redeliver`. Callers: bots, org admins. Scope of a bot's token: `upload`.
+
+        A transport that retries sends the same `request_id` in every attempt, so that the change
+        is made once.
+        """
+        return cast("types.RedeliverDeadResponse", await self._json(body("POST", "/api/inbox/redeliver", self._once(fields)), timeout, headers, on_response))
+
     async def upload_file(
         self,
         file: bytes | BinaryIO,
@@ -3673,6 +3991,18 @@ class AsyncRest(AsyncCaller):
         size of a page.
         """
         return self._pages(query("GET", "/api/me/catchup", fields), timeout, headers, "cursor", "events")
+
+    def iter_deliveries(
+        self,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        **fields: Unpack[types.ListDeliveriesRequest],
+    ) -> AsyncIterator[types.Delivery]:
+        """Returns all entries of list_deliveries, and reads one page at a time. `limit` is the size
+        of a page.
+        """
+        return self._pages(query("GET", "/api/inbox/deliveries", fields), timeout, headers, "cursor", "items")
 
     def iter_dead_letters(
         self,

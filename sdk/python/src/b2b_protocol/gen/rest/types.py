@@ -15,6 +15,18 @@ ArtifactType: TypeAlias = Literal["text", "markdown", "json", "code", "file", "l
 """
 
 
+class SettlesInput(TypedDict):
+    """A delivery that is settled by a change, in the same transaction: both happen, or neither.
+    Since 0.2.
+    """
+
+    delivery_id: str
+    """The delivery."""
+
+    lease: str
+    """Its lease."""
+
+
 class AddArtifactRequest(TypedDict):
     """The fields of add_artifact."""
 
@@ -38,6 +50,9 @@ class AddArtifactRequest(TypedDict):
 
     mime_type: NotRequired[str | None]
     """Its media type."""
+
+    settles: NotRequired[SettlesInput]
+    """A delivery that it settles, in the same transaction."""
 
     request_id: NotRequired[str | None]
     """Makes the call idempotent for 24 hours; empty counts as absent. At most 128 bytes of UTF-8."""
@@ -111,6 +126,9 @@ class UpdateArtifactRequest(TypedDict):
 
     title: NotRequired[str | None]
     """The new title; named but absent clears it, not named keeps it."""
+
+    settles: NotRequired[SettlesInput]
+    """A delivery that it settles, in the same transaction."""
 
     request_id: NotRequired[str | None]
     """Makes the call idempotent for 24 hours; empty counts as absent. At most 128 bytes of UTF-8."""
@@ -261,6 +279,9 @@ class SendDirectMessageRequest(TypedDict):
 
     no_reply: NotRequired[bool | None]
     """Whether the message wants no answer: it triggers no agent. Since 0.2."""
+
+    settles: NotRequired[SettlesInput]
+    """A delivery that it settles, in the same transaction."""
 
     request_id: NotRequired[str | None]
     """Makes the call idempotent for 24 hours; empty counts as absent. At most 128 bytes of UTF-8."""
@@ -732,6 +753,9 @@ class UpdateThreadRequest(TypedDict):
     join_policy: NotRequired[JoinPolicy | None]
     """The new join policy; absent keeps the current one."""
 
+    settles: NotRequired[SettlesInput]
+    """A delivery that it settles, in the same transaction."""
+
     request_id: NotRequired[str | None]
     """Makes the call idempotent for 24 hours; empty counts as absent. At most 128 bytes of UTF-8."""
 
@@ -920,6 +944,9 @@ class SendThreadMessageRequest(TypedDict):
 
     no_reply: NotRequired[bool | None]
     """Whether the message wants no answer: it triggers no agent. Since 0.2."""
+
+    settles: NotRequired[SettlesInput]
+    """A delivery that it settles, in the same transaction."""
 
     request_id: NotRequired[str | None]
     """Makes the call idempotent for 24 hours; empty counts as absent. At most 128 bytes of UTF-8."""
@@ -1864,6 +1891,9 @@ class OrgSettings(TypedDict):
     join_approval_required: bool
     """Whether bots that register by ticket wait for approval."""
 
+    delivery_attempts: int
+    """How often a delivery is handed out before it is dead; 1 to 100. Default 5. Since 0.2."""
+
 
 class UpdateOrgSettingsRequest(TypedDict):
     """The fields of update_org_settings."""
@@ -1891,6 +1921,9 @@ class UpdateOrgSettingsRequest(TypedDict):
 
     join_approval_required: NotRequired[bool]
     """Whether bots that register by ticket wait for approval."""
+
+    delivery_attempts: NotRequired[int]
+    """How often a delivery is handed out before it is dead. 1 to 100."""
 
     request_id: NotRequired[str | None]
     """Makes the call idempotent for 24 hours; empty counts as absent. At most 128 bytes of UTF-8."""
@@ -2556,73 +2589,6 @@ class DeleteTokenResponse(TypedDict):
     ok: bool
     """Always true."""
 
-ErrorCode: TypeAlias = Literal["AUTH_REQUIRED", "INVALID_TOKEN", "TOKEN_EXPIRED", "SESSION_INVALID", "INVALID_CREDENTIALS", "INVALID_TICKET", "TICKET_EXPIRED", "TICKET_CONSUMED", "INVALID_INVITE_CODE", "BOT_NOT_ACTIVE", "ORG_SUSPENDED", "ORG_DESTROYED", "ORG_INACTIVE", "ORG_MISMATCH", "FORBIDDEN", "INSUFFICIENT_SCOPE", "HUMAN_SESSION_REQUIRED", "CSRF_ERROR", "DM_SEND_BLOCKED", "JOIN_REQUIRED", "WRITE_PERMISSION_DENIED", "INVITE_ONLY", "ORG_CONTEXT_REQUIRED", "VALIDATION_ERROR", "RESERVED_NAME", "INVALID_REF", "SELF_LOGOUT", "SELF_DEMOTION", "INVALID_TRANSITION", "NOT_FOUND", "NAME_CONFLICT", "NAME_TOMBSTONED", "CONFLICT", "REVISION_CONFLICT", "THREAD_CLOSED", "THREAD_TERMINAL", "ALREADY_REQUESTED", "ALREADY_PARTICIPANT", "JOIN_FAILED", "IDEMPOTENCY_KEY_REUSED", "PAYLOAD_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE", "RATE_LIMITED", "INTERNAL_ERROR", "SERVER_ERROR", "UNAVAILABLE", "CURSOR_EXPIRED", "CURSOR_AHEAD", "EPOCH_CHANGED", "UPLOAD_ERROR", "FILE_TOO_LARGE", "STORAGE_ERROR", "READ_ERROR", "RANGE_NOT_SATISFIABLE", "TOO_MANY_STREAMS", "QUOTA_EXCEEDED", "LEASE_HELD", "LEASE_LOST", "THREAD_FULL"]
-"""Every code that a server may return. Since 0.1.
-
-- `AUTH_REQUIRED`: No usable credential.
-- `INVALID_TOKEN`: The token is unknown.
-- `TOKEN_EXPIRED`: The scoped token has expired.
-- `SESSION_INVALID`: The session's bot was deleted.
-- `INVALID_CREDENTIALS`: Wrong org, org secret or admin secret.
-- `INVALID_TICKET`: The org ticket is unknown in this org.
-- `TICKET_EXPIRED`: The org ticket has expired.
-- `TICKET_CONSUMED`: The single-use ticket was used.
-- `INVALID_INVITE_CODE`: The invite code is unknown, expired, used up or revoked.
-- `BOT_NOT_ACTIVE`: The bot is pending or rejected; extras join_status, message.
-- `ORG_SUSPENDED`: The org is suspended.
-- `ORG_DESTROYED`: The org is destroyed.
-- `ORG_INACTIVE`: Login to an org that is not active.
-- `ORG_MISMATCH`: The X-Org-Id header names another org than the caller's.
-- `FORBIDDEN`: This kind of caller is not allowed.
-- `INSUFFICIENT_SCOPE`: The token does not have the scope.
-- `HUMAN_SESSION_REQUIRED`: Only a session of an org admin or super admin is allowed.
-- `CSRF_ERROR`: A browser of another site sent the session's cookie.
-- `DM_SEND_BLOCKED`: Direct messages cannot be sent from a bot-owner session.
-- `JOIN_REQUIRED`: Join the thread first; extra hint.
-- `WRITE_PERMISSION_DENIED`: The thread's policy denies writing.
-- `INVITE_ONLY`: The thread can be joined by invitation only.
-- `ORG_CONTEXT_REQUIRED`: The caller has no org.
-- `VALIDATION_ERROR`: The request is malformed or breaks a limit.
-- `RESERVED_NAME`: The name is reserved.
-- `INVALID_REF`: Not a session ref.
-- `SELF_LOGOUT`: A session cannot revoke itself this way; log out instead.
-- `SELF_DEMOTION`: An admin bot cannot demote itself.
-- `INVALID_TRANSITION`: The change of the thread's status is not allowed.
-- `NOT_FOUND`: Unknown, or hidden from the caller.
-- `NAME_CONFLICT`: The name is taken in this org.
-- `NAME_TOMBSTONED`: The name belonged to a deleted bot.
-- `CONFLICT`: It exists already.
-- `REVISION_CONFLICT`: The thread has changed since the revision in the request.
-- `THREAD_CLOSED`: The thread is resolved or closed.
-- `THREAD_TERMINAL`: The thread is resolved or closed (participant calls of org admins).
-- `ALREADY_REQUESTED`: A join request is pending; extra request_id.
-- `ALREADY_PARTICIPANT`: The bot is a participant already.
-- `JOIN_FAILED`: Joining failed.
-- `IDEMPOTENCY_KEY_REUSED`: The request_id was used with different content in the last 24 hours.
-- `PAYLOAD_TOO_LARGE`: The body is larger than 1 MiB.
-- `UNSUPPORTED_MEDIA_TYPE`: The media type or charset is not supported.
-- `RATE_LIMITED`: Too many calls; extra retry_after in seconds.
-- `INTERNAL_ERROR`: The server failed; nothing was changed.
-- `SERVER_ERROR`: The operator has not configured what this call needs.
-- `UNAVAILABLE`: The server is starting, stopping or overloaded.
-- `CURSOR_EXPIRED`: The log position is older than what is kept.
-- `CURSOR_AHEAD`: The log position is newer than the log.
-- `EPOCH_CHANGED`: The log was replaced since the position was given.
-- `UPLOAD_ERROR`: The upload is not a form with one file, or is incomplete.
-- `FILE_TOO_LARGE`: The file is larger than the server accepts.
-- `STORAGE_ERROR`: The file could not be stored; nothing was changed.
-- `READ_ERROR`: The stored file could not be read.
-- `RANGE_NOT_SATISFIABLE`: The file does not have the bytes that the Range header asks for.
-- `TOO_MANY_STREAMS`: The bot has too many open streams and connections; extra retry_after in
-seconds.
-- `QUOTA_EXCEEDED`: A quota is used up: of the artifacts of the thread or org, or of what the org
-stores per day.
-- `LEASE_HELD`: Another lease overlaps the name, or another caller waits for it; extras lease_id,
-name, holder_id, holder_name, expires_at, waiting_ahead, wait_id.
-- `LEASE_LOST`: The lease has ended.
-- `THREAD_FULL`: The thread has the maximum number of participants.
-"""
-
 LeaseMode: TypeAlias = Literal["exclusive", "shared"]
 """Whether a lease excludes all others that overlap it.
 
@@ -3020,322 +2986,67 @@ class CountCatchupEventsResponse(TypedDict):
     total: int
     """All rows."""
 
+DeliveryKind: TypeAlias = Literal["direct", "mention", "reply", "all", "invitation", "join_request", "join_resolved"]
+"""Why something is addressed to a bot.
 
-class UploadFileRequest(TypedDict):
-    """The fields of upload_file."""
-
-    name: NotRequired[str]
-    """The name of the file. Required once. 1 to 1024 bytes of UTF-8, without folders."""
-
-    mime_type: NotRequired[str]
-    """Its media type; text/plain if absent."""
-
-    request_id: NotRequired[str]
-    """Makes the call idempotent for 24 hours; empty counts as absent. At most 128 bytes of UTF-8."""
-
-
-class File(TypedDict):
-    """The metadata of a file. Its bytes never change."""
-
-    id: str
-    """Opaque id."""
-
-    name: str
-    """The name that the uploader gave it, without folders."""
-
-    mime_type: str
-    """Its media type: recognised from its bytes, else as declared by the uploader."""
-
-    size: int
-    """Its size in bytes."""
-
-    uploader_id: str | None
-    """The bot that uploaded it; absent if that bot was deleted."""
-
-    url: str
-    """The URL of its bytes on this server: "/api/files/…"."""
-
-    created_at: int
-    """When it was uploaded.
-
-    Unix milliseconds.
-    """
-
-HealthStatus: TypeAlias = Literal["ok", "degraded"]
-"""The health of the server.
-
-- `ok`: It works.
-- `degraded`: It does not work, or not fully.
-"""
-
-DatabaseStatus: TypeAlias = Literal["ok", "error"]
-"""The state of the database.
-
-- `ok`: It works.
-- `error`: It does not work.
+- `direct`: A direct message.
+- `mention`: A message that mentions the bot.
+- `reply`: A message that replies to one of the bot.
+- `all`: A message that mentions all.
+- `invitation`: Another bot or a person added the bot to a thread.
+- `join_request`: A bot asks to join a thread of the bot, or the org if the bot is an admin.
+- `join_resolved`: The bot's request to join was approved or rejected.
 """
 
 
-class ConnectionsByType(TypedDict):
-    """Connections by credential."""
+class ClaimInboxRequest(TypedDict):
+    """The fields of claim_inbox."""
 
-    bot_token: int
-    """Opened with a bot's token."""
+    max: NotRequired[int | None]
+    """How many at most; absent: 1. 1 to 100."""
 
-    session: int
-    """Opened with a login session."""
+    lease_seconds: NotRequired[int | None]
+    """How long the worker has them unless it extends that, in seconds; absent: 60. 1 to 86400."""
 
+    wait_seconds: NotRequired[int | None]
+    """How long to wait for one, in seconds; absent: 0. 0 to 60."""
 
-class BotConnections(TypedDict):
-    """The connections of one bot."""
+    kinds: NotRequired[list[DeliveryKind]]
+    """Only these kinds; empty: all. At most 20."""
 
-    bot_id: str
-    """The bot."""
+    thread_id: NotRequired[str | None]
+    """Only those of this thread."""
 
-    count: int
-    """The number of its connections."""
+    unordered: NotRequired[bool]
+    """Also several of one thread or channel at the same time."""
 
+    context: NotRequired[bool]
+    """With what is needed to act on each."""
 
-class ConnectionsByAge(TypedDict):
-    """Connections by age."""
-
-    under_1m: int
-    """Younger than a minute."""
-
-    under_10m: int
-    """From a minute to ten."""
-
-    under_1h: int
-    """From ten minutes to an hour."""
-
-    over_1h: int
-    """Older."""
-
-
-class ConnectionMetrics(TypedDict):
-    """Counts of frames since the server started."""
-
-    ops_total: int
-    """Operations requested."""
-
-    acks_total: int
-    """Operations that succeeded."""
-
-    errors_total: int
-    """Operations that failed."""
-
-    conflicts_total: int
-    """Operations that failed because of a revision conflict."""
-
-    rate_limited_total: int
-    """Operations that failed because of a rate limit."""
-
-
-class ConnectionStats(TypedDict):
-    """Statistics of the WebSocket connections of this node, for the operator."""
-
-    by_type: ConnectionsByType
-    """Connections by credential."""
-
-    by_bot: list[BotConnections]
-    """The bots with the most connections. At most 10."""
-
-    by_age: ConnectionsByAge
-    """Connections by age."""
-
-    not_alive: int
-    """Connections that did not reply to the last ping."""
-
-    reconnect_rate_5m: float
-    """Reconnections per minute, over the last 5 minutes."""
-
-    ws_metrics: ConnectionMetrics
-    """Frames since the start."""
-
-
-class GetHealthResponse(TypedDict):
-    """Health."""
-
-    status: HealthStatus
-    """The health of the server."""
-
-    uptime_ms: int
-    """Milliseconds since it started."""
-
-    connected_clients: int
-    """Open WebSocket connections."""
-
-    connected_bots: int
-    """Bots with at least one of them."""
-
-    db: DatabaseStatus
-    """Whether the database responds, accepts changes and is not known to be damaged."""
-
-    ws: NotRequired[ConnectionStats]
-    """Only for the operator: with the admin secret as bearer token, unless too many wrong ones came
-    from the same address.
+    backlog_seconds: NotRequired[int | None]
+    """Opening the inbox: it begins with what was addressed to the bot this long before, in seconds;
+    absent: a day. Later claims ignore it. 0 to 2592000.
     """
-
-    reason: NotRequired[str]
-    """Why it is degraded; only for the operator, as for ws."""
-
-
-class GetApiHealthResponse(TypedDict):
-    """Health for old clients."""
-
-    ok: bool
-    """Always true."""
-
-    server: str
-    """The name of the server."""
-
-    version: str
-    """Its version."""
-
-
-class SystemPresence(TypedDict):
-    """An entry of a list that is always empty. Since 0.1."""
-
-    bot_id: str
-    """The bot."""
-
-
-class GetSystemPresenceResponse(TypedDict):
-    """For old clients. Since 0.1."""
-
-    bots: list[SystemPresence]
-    """Always empty: presence is visible only within an org. At most 0."""
-
-    online: bool
-    """Always true."""
-
-    presence_ts: int
-    """The time of the server, in Unix milliseconds."""
-
-    note: str
-    """A note about what to use instead."""
-
-
-class GetConfigResponse(TypedDict):
-    """For old clients. Since 0.1."""
-
-    server: str
-    """The name of the protocol family."""
-
-    version: str
-    """The version of the server."""
-
-    env: str
-    """Always "production"."""
-
-    scopes: list[str]
-    """The scopes that a token can have. At most 100."""
-
-
-class GetVersionResponse(TypedDict):
-    """The version."""
-
-    version: str
-    """Semantic version."""
-
-    server: str
-    """The name of the protocol family, "hxa-connect", which clients check."""
-
-
-class GetStatsResponse(TypedDict):
-    """Counts over all orgs."""
-
-    org_count: int
-    """Orgs."""
-
-    bot_count: int
-    """Bots."""
-
-    online_bot_count: int
-    """Bots that are connected."""
-
-    thread_count: int
-    """Threads."""
-
-    message_count: int
-    """Direct messages and thread messages."""
-
-    active_thread_count: int
-    """Threads with activity in the last 24 hours."""
-
-
-class ListDeadLettersRequest(TypedDict):
-    """The fields of list_dead_letters."""
-
-    bot: NotRequired[str]
-    """Only those of this bot: its id or name."""
-
-    cursor: NotRequired[str]
-    """The page token from the previous page."""
-
-    limit: NotRequired[int]
-    """The size of a page. 1 to 200; default 50."""
-
-
-class DeadLetter(TypedDict):
-    """An event that was not delivered to a bot's webhook."""
-
-    delivery_id: str
-    """The webhook-id of every attempt."""
-
-    bot_id: str
-    """The bot."""
-
-    event_type: str
-    """The type of the event, e.g. "message"."""
-
-    attempts: int
-    """How many attempts were made."""
-
-    status: int | None
-    """The HTTP status of the last response; absent if there was none."""
-
-    reason: str
-    """Why it was given up, as text."""
-
-    failed_at: int
-    """When it was given up.
-
-    Unix milliseconds.
-    """
-
-
-class ListDeadLettersResponse(TypedDict):
-    """A page of dead letters, newest first."""
-
-    items: list[DeadLetter]
-    """The dead letters. At most 200."""
-
-    has_more: bool
-    """Whether there are more entries."""
-
-    cursor: NotRequired[str]
-    """The page token of the next page; absent on the last page."""
-
-
-class RedeliverDeadLettersRequest(TypedDict):
-    """The fields of redeliver_dead_letters."""
-
-    bot: NotRequired[str | None]
-    """The bot's id or name."""
-
-    delivery_id: NotRequired[str | None]
-    """Only this delivery; absent: all dead letters of the bot."""
 
     request_id: NotRequired[str | None]
     """Makes the call idempotent for 24 hours; empty counts as absent. At most 128 bytes of UTF-8."""
 
+DeliveryState: TypeAlias = Literal["queued", "leased", "waiting", "failed", "dead"]
+"""What became of a delivery.
 
-class RedeliverDeadLettersResponse(TypedDict):
-    """The result of a redelivery."""
+- `queued`: It waits to be handed out.
+- `leased`: A worker has it.
+- `waiting`: A worker put it aside.
+- `failed`: A worker gave it up.
+- `dead`: It was handed out as often as the org allows.
+"""
 
-    redelivered: int
-    """The number of dead letters for which new attempts start."""
+DeliveryWaitsFor: TypeAlias = Literal["human", "bot"]
+"""For whom a delivery waits.
+
+- `human`: A person.
+- `bot`: Another bot.
+"""
 
 
 class MessageEvent(TypedDict):
@@ -3732,6 +3443,608 @@ Event: TypeAlias = MessageEvent | ChannelCreatedEvent | BotOnlineEvent | BotOffl
 """An event."""
 
 
+class DeliveryContext(TypedDict):
+    """What is needed to act on a delivery of a thread."""
+
+    thread: NotRequired[Thread]
+    """The thread; absent if the bot is no longer in it."""
+
+    messages: list[ThreadMessage]
+    """Messages since the bot last settled a delivery there, oldest first: the newest of them. At
+    most 50.
+    """
+
+    more_messages: bool
+    """Whether there are older ones."""
+
+    artifacts: list[Artifact]
+    """Artifacts that were changed since then, newest version each, without their content. At most
+    50.
+    """
+
+
+class Delivery(TypedDict):
+    """An event that is addressed to a bot."""
+
+    id: str
+    """Opaque id within the inbox."""
+
+    kind: DeliveryKind
+    """Why it is addressed to the bot."""
+
+    state: DeliveryState
+    """What became of it."""
+
+    attempt: int
+    """How often it was handed out."""
+
+    thread_id: NotRequired[str]
+    """The thread of the event."""
+
+    channel_id: NotRequired[str]
+    """The channel of the event."""
+
+    created_at: int
+    """When the event happened.
+
+    Unix milliseconds.
+    """
+
+    due_at: NotRequired[int]
+    """Queued: when it is handed out again at the earliest. Leased: when the lease ends. Waiting:
+    when it is queued again.
+
+    Unix milliseconds.
+    """
+
+    lease: NotRequired[str]
+    """The lease, by which the worker answers; in the responses of the worker's own calls."""
+
+    progress: NotRequired[str]
+    """What the worker does, as it said itself."""
+
+    waits_for: NotRequired[DeliveryWaitsFor]
+    """For whom it waits."""
+
+    reason: NotRequired[str]
+    """Why it was given back, waits, failed or is dead."""
+
+    event: NotRequired[Event]
+    """The event; absent if it is no longer in the log."""
+
+    context: NotRequired[DeliveryContext]
+    """What is needed to act on it, if that was asked for."""
+
+
+class ClaimInboxResponse(TypedDict):
+    """The deliveries."""
+
+    items: list[Delivery]
+    """The deliveries, oldest first; empty if there were none. 1 to 100."""
+
+
+class AckDeliveryRequest(TypedDict):
+    """Settles a delivery."""
+
+    lease: str
+    """Its lease."""
+
+    request_id: NotRequired[str | None]
+    """Makes the call idempotent for 24 hours; empty counts as absent. At most 128 bytes of UTF-8."""
+
+
+class AckDeliveryResponse(TypedDict):
+    """The delivery is settled."""
+
+    settled: bool
+    """True."""
+
+
+class NackDeliveryRequest(TypedDict):
+    """Gives a delivery back."""
+
+    lease: str
+    """Its lease."""
+
+    retry_in_seconds: NotRequired[int | None]
+    """When it is handed out again at the earliest, in seconds from now; absent: later with each
+    attempt. 0 to 604800.
+    """
+
+    reason: NotRequired[str | None]
+    """Why, as text. At most 1024 UTF-16 code units."""
+
+    final: NotRequired[bool]
+    """It failed, and is not handed out again by itself."""
+
+    request_id: NotRequired[str | None]
+    """Makes the call idempotent for 24 hours; empty counts as absent. At most 128 bytes of UTF-8."""
+
+
+class ExtendDeliveryRequest(TypedDict):
+    """The fields of extend_delivery."""
+
+    lease: str
+    """Its lease."""
+
+    lease_seconds: NotRequired[int | None]
+    """How long the worker has it from now on, in seconds; absent: 60. 1 to 86400."""
+
+    request_id: NotRequired[str | None]
+    """Makes the call idempotent for 24 hours; empty counts as absent. At most 128 bytes of UTF-8."""
+
+
+class ProgressDeliveryRequest(TypedDict):
+    """Says what a worker does."""
+
+    lease: str
+    """Its lease."""
+
+    text: str
+    """What it does, as text. At most 1024 UTF-16 code units."""
+
+    lease_seconds: NotRequired[int | None]
+    """How long the worker has it from now on, in seconds; absent: 60. 1 to 86400."""
+
+    request_id: NotRequired[str | None]
+    """Makes the call idempotent for 24 hours; empty counts as absent. At most 128 bytes of UTF-8."""
+
+
+class WaitDeliveryRequest(TypedDict):
+    """Puts a delivery aside."""
+
+    lease: str
+    """Its lease."""
+
+    on: DeliveryWaitsFor
+    """For whom it waits."""
+
+    reason: NotRequired[str | None]
+    """For what, as text. At most 1024 UTF-16 code units."""
+
+    resume_in_seconds: NotRequired[int | None]
+    """When it is queued again in any case, in seconds from now; absent: a day. 0 to 604800."""
+
+    request_id: NotRequired[str | None]
+    """Makes the call idempotent for 24 hours; empty counts as absent. At most 128 bytes of UTF-8."""
+
+
+class ListDeliveriesRequest(TypedDict):
+    """The fields of list_deliveries."""
+
+    bot: NotRequired[str]
+    """Org admins: the bot, by its id or name."""
+
+    state: NotRequired[DeliveryState]
+    """Only those in this state."""
+
+    thread_id: NotRequired[str]
+    """Only those of this thread."""
+
+    cursor: NotRequired[str]
+    """The page token from the previous page."""
+
+    limit: NotRequired[int]
+    """The size of a page. 1 to 200; default 50."""
+
+
+class ListDeliveriesResponse(TypedDict):
+    """A page of deliveries, oldest first, without their events."""
+
+    items: list[Delivery]
+    """The deliveries. At most 200."""
+
+    has_more: bool
+    """Whether there are more entries."""
+
+    cursor: NotRequired[str]
+    """The page token of the next page; absent on the last page."""
+
+
+class RedeliverDeadRequest(TypedDict):
+    """The fields of redeliver_dead."""
+
+    bot: NotRequired[str | None]
+    """Org admins: the bot, by its id or name."""
+
+    ids: NotRequired[list[str]]
+    """The deliveries; absent: the oldest thousand that failed or are dead. At most 200."""
+
+    request_id: NotRequired[str | None]
+    """Makes the call idempotent for 24 hours; empty counts as absent. At most 128 bytes of UTF-8."""
+
+
+class RedeliverDeadResponse(TypedDict):
+    """The deliveries are queued."""
+
+    redelivered: int
+    """How many."""
+
+ErrorCode: TypeAlias = Literal["AUTH_REQUIRED", "INVALID_TOKEN", "TOKEN_EXPIRED", "SESSION_INVALID", "INVALID_CREDENTIALS", "INVALID_TICKET", "TICKET_EXPIRED", "TICKET_CONSUMED", "INVALID_INVITE_CODE", "BOT_NOT_ACTIVE", "ORG_SUSPENDED", "ORG_DESTROYED", "ORG_INACTIVE", "ORG_MISMATCH", "FORBIDDEN", "INSUFFICIENT_SCOPE", "HUMAN_SESSION_REQUIRED", "CSRF_ERROR", "DM_SEND_BLOCKED", "JOIN_REQUIRED", "WRITE_PERMISSION_DENIED", "INVITE_ONLY", "ORG_CONTEXT_REQUIRED", "VALIDATION_ERROR", "RESERVED_NAME", "INVALID_REF", "SELF_LOGOUT", "SELF_DEMOTION", "INVALID_TRANSITION", "NOT_FOUND", "NAME_CONFLICT", "NAME_TOMBSTONED", "CONFLICT", "REVISION_CONFLICT", "THREAD_CLOSED", "THREAD_TERMINAL", "ALREADY_REQUESTED", "ALREADY_PARTICIPANT", "JOIN_FAILED", "IDEMPOTENCY_KEY_REUSED", "PAYLOAD_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE", "RATE_LIMITED", "INTERNAL_ERROR", "SERVER_ERROR", "UNAVAILABLE", "CURSOR_EXPIRED", "CURSOR_AHEAD", "EPOCH_CHANGED", "UPLOAD_ERROR", "FILE_TOO_LARGE", "STORAGE_ERROR", "READ_ERROR", "RANGE_NOT_SATISFIABLE", "TOO_MANY_STREAMS", "QUOTA_EXCEEDED", "LEASE_HELD", "LEASE_LOST", "THREAD_FULL"]
+"""Every code that a server may return. Since 0.1.
+
+- `AUTH_REQUIRED`: No usable credential.
+- `INVALID_TOKEN`: The token is unknown.
+- `TOKEN_EXPIRED`: The scoped token has expired.
+- `SESSION_INVALID`: The session's bot was deleted.
+- `INVALID_CREDENTIALS`: Wrong org, org secret or admin secret.
+- `INVALID_TICKET`: The org ticket is unknown in this org.
+- `TICKET_EXPIRED`: The org ticket has expired.
+- `TICKET_CONSUMED`: The single-use ticket was used.
+- `INVALID_INVITE_CODE`: The invite code is unknown, expired, used up or revoked.
+- `BOT_NOT_ACTIVE`: The bot is pending or rejected; extras join_status, message.
+- `ORG_SUSPENDED`: The org is suspended.
+- `ORG_DESTROYED`: The org is destroyed.
+- `ORG_INACTIVE`: Login to an org that is not active.
+- `ORG_MISMATCH`: The X-Org-Id header names another org than the caller's.
+- `FORBIDDEN`: This kind of caller is not allowed.
+- `INSUFFICIENT_SCOPE`: The token does not have the scope.
+- `HUMAN_SESSION_REQUIRED`: Only a session of an org admin or super admin is allowed.
+- `CSRF_ERROR`: A browser of another site sent the session's cookie.
+- `DM_SEND_BLOCKED`: Direct messages cannot be sent from a bot-owner session.
+- `JOIN_REQUIRED`: Join the thread first; extra hint.
+- `WRITE_PERMISSION_DENIED`: The thread's policy denies writing.
+- `INVITE_ONLY`: The thread can be joined by invitation only.
+- `ORG_CONTEXT_REQUIRED`: The caller has no org.
+- `VALIDATION_ERROR`: The request is malformed or breaks a limit.
+- `RESERVED_NAME`: The name is reserved.
+- `INVALID_REF`: Not a session ref.
+- `SELF_LOGOUT`: A session cannot revoke itself this way; log out instead.
+- `SELF_DEMOTION`: An admin bot cannot demote itself.
+- `INVALID_TRANSITION`: The change of the thread's status is not allowed.
+- `NOT_FOUND`: Unknown, or hidden from the caller.
+- `NAME_CONFLICT`: The name is taken in this org.
+- `NAME_TOMBSTONED`: The name belonged to a deleted bot.
+- `CONFLICT`: It exists already.
+- `REVISION_CONFLICT`: The thread has changed since the revision in the request.
+- `THREAD_CLOSED`: The thread is resolved or closed.
+- `THREAD_TERMINAL`: The thread is resolved or closed (participant calls of org admins).
+- `ALREADY_REQUESTED`: A join request is pending; extra request_id.
+- `ALREADY_PARTICIPANT`: The bot is a participant already.
+- `JOIN_FAILED`: Joining failed.
+- `IDEMPOTENCY_KEY_REUSED`: The request_id was used with different content in the last 24 hours.
+- `PAYLOAD_TOO_LARGE`: The body is larger than 1 MiB.
+- `UNSUPPORTED_MEDIA_TYPE`: The media type or charset is not supported.
+- `RATE_LIMITED`: Too many calls; extra retry_after in seconds.
+- `INTERNAL_ERROR`: The server failed; nothing was changed.
+- `SERVER_ERROR`: The operator has not configured what this call needs.
+- `UNAVAILABLE`: The server is starting, stopping or overloaded.
+- `CURSOR_EXPIRED`: The log position is older than what is kept.
+- `CURSOR_AHEAD`: The log position is newer than the log.
+- `EPOCH_CHANGED`: The log was replaced since the position was given.
+- `UPLOAD_ERROR`: The upload is not a form with one file, or is incomplete.
+- `FILE_TOO_LARGE`: The file is larger than the server accepts.
+- `STORAGE_ERROR`: The file could not be stored; nothing was changed.
+- `READ_ERROR`: The stored file could not be read.
+- `RANGE_NOT_SATISFIABLE`: The file does not have the bytes that the Range header asks for.
+- `TOO_MANY_STREAMS`: The bot has too many open streams and connections; extra retry_after in
+seconds.
+- `QUOTA_EXCEEDED`: A quota is used up: of the artifacts of the thread or org, or of what the org
+stores per day.
+- `LEASE_HELD`: Another lease overlaps the name, or another caller waits for it; extras lease_id,
+name, holder_id, holder_name, expires_at, waiting_ahead, wait_id.
+- `LEASE_LOST`: The lease has ended.
+- `THREAD_FULL`: The thread has the maximum number of participants.
+"""
+
+
+class UploadFileRequest(TypedDict):
+    """The fields of upload_file."""
+
+    name: NotRequired[str]
+    """The name of the file. Required once. 1 to 1024 bytes of UTF-8, without folders."""
+
+    mime_type: NotRequired[str]
+    """Its media type; text/plain if absent."""
+
+    request_id: NotRequired[str]
+    """Makes the call idempotent for 24 hours; empty counts as absent. At most 128 bytes of UTF-8."""
+
+
+class File(TypedDict):
+    """The metadata of a file. Its bytes never change."""
+
+    id: str
+    """Opaque id."""
+
+    name: str
+    """The name that the uploader gave it, without folders."""
+
+    mime_type: str
+    """Its media type: recognised from its bytes, else as declared by the uploader."""
+
+    size: int
+    """Its size in bytes."""
+
+    uploader_id: str | None
+    """The bot that uploaded it; absent if that bot was deleted."""
+
+    url: str
+    """The URL of its bytes on this server: "/api/files/…"."""
+
+    created_at: int
+    """When it was uploaded.
+
+    Unix milliseconds.
+    """
+
+HealthStatus: TypeAlias = Literal["ok", "degraded"]
+"""The health of the server.
+
+- `ok`: It works.
+- `degraded`: It does not work, or not fully.
+"""
+
+DatabaseStatus: TypeAlias = Literal["ok", "error"]
+"""The state of the database.
+
+- `ok`: It works.
+- `error`: It does not work.
+"""
+
+
+class ConnectionsByType(TypedDict):
+    """Connections by credential."""
+
+    bot_token: int
+    """Opened with a bot's token."""
+
+    session: int
+    """Opened with a login session."""
+
+
+class BotConnections(TypedDict):
+    """The connections of one bot."""
+
+    bot_id: str
+    """The bot."""
+
+    count: int
+    """The number of its connections."""
+
+
+class ConnectionsByAge(TypedDict):
+    """Connections by age."""
+
+    under_1m: int
+    """Younger than a minute."""
+
+    under_10m: int
+    """From a minute to ten."""
+
+    under_1h: int
+    """From ten minutes to an hour."""
+
+    over_1h: int
+    """Older."""
+
+
+class ConnectionMetrics(TypedDict):
+    """Counts of frames since the server started."""
+
+    ops_total: int
+    """Operations requested."""
+
+    acks_total: int
+    """Operations that succeeded."""
+
+    errors_total: int
+    """Operations that failed."""
+
+    conflicts_total: int
+    """Operations that failed because of a revision conflict."""
+
+    rate_limited_total: int
+    """Operations that failed because of a rate limit."""
+
+
+class ConnectionStats(TypedDict):
+    """Statistics of the WebSocket connections of this node, for the operator."""
+
+    by_type: ConnectionsByType
+    """Connections by credential."""
+
+    by_bot: list[BotConnections]
+    """The bots with the most connections. At most 10."""
+
+    by_age: ConnectionsByAge
+    """Connections by age."""
+
+    not_alive: int
+    """Connections that did not reply to the last ping."""
+
+    reconnect_rate_5m: float
+    """Reconnections per minute, over the last 5 minutes."""
+
+    ws_metrics: ConnectionMetrics
+    """Frames since the start."""
+
+
+class GetHealthResponse(TypedDict):
+    """Health."""
+
+    status: HealthStatus
+    """The health of the server."""
+
+    uptime_ms: int
+    """Milliseconds since it started."""
+
+    connected_clients: int
+    """Open WebSocket connections."""
+
+    connected_bots: int
+    """Bots with at least one of them."""
+
+    db: DatabaseStatus
+    """Whether the database responds, accepts changes and is not known to be damaged."""
+
+    ws: NotRequired[ConnectionStats]
+    """Only for the operator: with the admin secret as bearer token, unless too many wrong ones came
+    from the same address.
+    """
+
+    reason: NotRequired[str]
+    """Why it is degraded; only for the operator, as for ws."""
+
+
+class GetApiHealthResponse(TypedDict):
+    """Health for old clients."""
+
+    ok: bool
+    """Always true."""
+
+    server: str
+    """The name of the server."""
+
+    version: str
+    """Its version."""
+
+
+class SystemPresence(TypedDict):
+    """An entry of a list that is always empty. Since 0.1."""
+
+    bot_id: str
+    """The bot."""
+
+
+class GetSystemPresenceResponse(TypedDict):
+    """For old clients. Since 0.1."""
+
+    bots: list[SystemPresence]
+    """Always empty: presence is visible only within an org. At most 0."""
+
+    online: bool
+    """Always true."""
+
+    presence_ts: int
+    """The time of the server, in Unix milliseconds."""
+
+    note: str
+    """A note about what to use instead."""
+
+
+class GetConfigResponse(TypedDict):
+    """For old clients. Since 0.1."""
+
+    server: str
+    """The name of the protocol family."""
+
+    version: str
+    """The version of the server."""
+
+    env: str
+    """Always "production"."""
+
+    scopes: list[str]
+    """The scopes that a token can have. At most 100."""
+
+
+class GetVersionResponse(TypedDict):
+    """The version."""
+
+    version: str
+    """Semantic version."""
+
+    server: str
+    """The name of the protocol family, "hxa-connect", which clients check."""
+
+
+class GetStatsResponse(TypedDict):
+    """Counts over all orgs."""
+
+    org_count: int
+    """Orgs."""
+
+    bot_count: int
+    """Bots."""
+
+    online_bot_count: int
+    """Bots that are connected."""
+
+    thread_count: int
+    """Threads."""
+
+    message_count: int
+    """Direct messages and thread messages."""
+
+    active_thread_count: int
+    """Threads with activity in the last 24 hours."""
+
+
+class ListDeadLettersRequest(TypedDict):
+    """The fields of list_dead_letters."""
+
+    bot: NotRequired[str]
+    """Only those of this bot: its id or name."""
+
+    cursor: NotRequired[str]
+    """The page token from the previous page."""
+
+    limit: NotRequired[int]
+    """The size of a page. 1 to 200; default 50."""
+
+
+class DeadLetter(TypedDict):
+    """An event that was not delivered to a bot's webhook."""
+
+    delivery_id: str
+    """The webhook-id of every attempt."""
+
+    bot_id: str
+    """The bot."""
+
+    event_type: str
+    """The type of the event, e.g. "message"."""
+
+    attempts: int
+    """How many attempts were made."""
+
+    status: int | None
+    """The HTTP status of the last response; absent if there was none."""
+
+    reason: str
+    """Why it was given up, as text."""
+
+    failed_at: int
+    """When it was given up.
+
+    Unix milliseconds.
+    """
+
+
+class ListDeadLettersResponse(TypedDict):
+    """A page of dead letters, newest first."""
+
+    items: list[DeadLetter]
+    """The dead letters. At most 200."""
+
+    has_more: bool
+    """Whether there are more entries."""
+
+    cursor: NotRequired[str]
+    """The page token of the next page; absent on the last page."""
+
+
+class RedeliverDeadLettersRequest(TypedDict):
+    """The fields of redeliver_dead_letters."""
+
+    bot: NotRequired[str | None]
+    """The bot's id or name."""
+
+    delivery_id: NotRequired[str | None]
+    """Only this delivery; absent: all dead letters of the bot."""
+
+    request_id: NotRequired[str | None]
+    """Makes the call idempotent for 24 hours; empty counts as absent. At most 128 bytes of UTF-8."""
+
+
+class RedeliverDeadLettersResponse(TypedDict):
+    """The result of a redelivery."""
+
+    redelivered: int
+    """The number of dead letters for which new attempts start."""
+
+
 class MessageWebhook(MessageEvent):
     """A direct message was sent."""
 
@@ -3790,6 +4103,7 @@ Webhook: TypeAlias = MessageWebhook | BotJoinRequestWebhook | ThreadCreatedWebho
 
 __all__ = [
     "ArtifactType",
+    "SettlesInput",
     "AddArtifactRequest",
     "Artifact",
     "UpdateArtifactRequest",
@@ -3941,7 +4255,6 @@ __all__ = [
     "ListTokensRequest",
     "DeleteTokenRequest",
     "DeleteTokenResponse",
-    "ErrorCode",
     "LeaseMode",
     "AcquireLeaseRequest",
     "LeaseHolder",
@@ -3963,27 +4276,10 @@ __all__ = [
     "ListCatchupEventsResponse",
     "CountCatchupEventsRequest",
     "CountCatchupEventsResponse",
-    "UploadFileRequest",
-    "File",
-    "HealthStatus",
-    "DatabaseStatus",
-    "ConnectionsByType",
-    "BotConnections",
-    "ConnectionsByAge",
-    "ConnectionMetrics",
-    "ConnectionStats",
-    "GetHealthResponse",
-    "GetApiHealthResponse",
-    "SystemPresence",
-    "GetSystemPresenceResponse",
-    "GetConfigResponse",
-    "GetVersionResponse",
-    "GetStatsResponse",
-    "ListDeadLettersRequest",
-    "DeadLetter",
-    "ListDeadLettersResponse",
-    "RedeliverDeadLettersRequest",
-    "RedeliverDeadLettersResponse",
+    "DeliveryKind",
+    "ClaimInboxRequest",
+    "DeliveryState",
+    "DeliveryWaitsFor",
     "MessageEvent",
     "ChannelCreatedEvent",
     "BotBrief",
@@ -4008,6 +4304,41 @@ __all__ = [
     "LeaseEnd",
     "LeaseReleasedEvent",
     "Event",
+    "DeliveryContext",
+    "Delivery",
+    "ClaimInboxResponse",
+    "AckDeliveryRequest",
+    "AckDeliveryResponse",
+    "NackDeliveryRequest",
+    "ExtendDeliveryRequest",
+    "ProgressDeliveryRequest",
+    "WaitDeliveryRequest",
+    "ListDeliveriesRequest",
+    "ListDeliveriesResponse",
+    "RedeliverDeadRequest",
+    "RedeliverDeadResponse",
+    "ErrorCode",
+    "UploadFileRequest",
+    "File",
+    "HealthStatus",
+    "DatabaseStatus",
+    "ConnectionsByType",
+    "BotConnections",
+    "ConnectionsByAge",
+    "ConnectionMetrics",
+    "ConnectionStats",
+    "GetHealthResponse",
+    "GetApiHealthResponse",
+    "SystemPresence",
+    "GetSystemPresenceResponse",
+    "GetConfigResponse",
+    "GetVersionResponse",
+    "GetStatsResponse",
+    "ListDeadLettersRequest",
+    "DeadLetter",
+    "ListDeadLettersResponse",
+    "RedeliverDeadLettersRequest",
+    "RedeliverDeadLettersResponse",
     "MessageWebhook",
     "BotJoinRequestWebhook",
     "ThreadCreatedWebhook",

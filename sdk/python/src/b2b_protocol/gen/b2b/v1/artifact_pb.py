@@ -15,6 +15,7 @@ from protobuf import Enum, Message
 from protobuf._codegen import file_desc
 from protobuf.wkt.google.protobuf import field_mask_pb, timestamp_pb
 
+from . import settles_pb
 from ...google.api import annotations_pb
 from ..options.v1 import limits_pb, options_pb
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from protobuf import DescFile
     from protobuf.wkt.google.protobuf.field_mask_pb import FieldMask
     from protobuf.wkt.google.protobuf.timestamp_pb import Timestamp
+
+    from .settles_pb import Settles
 
 
 _ArtifactFields: TypeAlias = Literal["id", "thread_id", "artifact_key", "type", "title", "content", "language", "url", "mime_type", "contributor_id", "version", "format_warning", "created_at", "updated_at", "traceparent", "tracestate"]
@@ -177,7 +180,7 @@ class Artifact(Message[_ArtifactFields]):
         traceparent: str
         tracestate: str
 
-_AddArtifactRequestFields: TypeAlias = Literal["thread_id", "artifact_key", "type", "title", "content", "language", "url", "mime_type", "request_id"]
+_AddArtifactRequestFields: TypeAlias = Literal["thread_id", "artifact_key", "type", "title", "content", "language", "url", "mime_type", "settles", "request_id"]
 
 class AddArtifactRequest(Message[_AddArtifactRequestFields]):
     """
@@ -236,6 +239,12 @@ class AddArtifactRequest(Message[_AddArtifactRequestFields]):
             ```proto
             optional string mime_type = 8;
             ```
+        settles:
+            A delivery that it settles, in the same transaction.
+
+            ```proto
+            optional b2b.v1.Settles settles = 101;
+            ```
         request_id:
             Makes the call idempotent for 24 hours; empty counts as absent.
 
@@ -244,7 +253,7 @@ class AddArtifactRequest(Message[_AddArtifactRequestFields]):
             ```
     """
 
-    __slots__ = ("thread_id", "artifact_key", "type", "title", "content", "language", "url", "mime_type", "request_id")
+    __slots__ = ("thread_id", "artifact_key", "type", "title", "content", "language", "url", "mime_type", "settles", "request_id")
 
     if TYPE_CHECKING:
 
@@ -259,6 +268,7 @@ class AddArtifactRequest(Message[_AddArtifactRequestFields]):
             language: str | None = None,
             url: str | None = None,
             mime_type: str | None = None,
+            settles: Settles | None = None,
             request_id: str | None = None,
         ) -> None:
             pass
@@ -271,6 +281,7 @@ class AddArtifactRequest(Message[_AddArtifactRequestFields]):
         language: str
         url: str
         mime_type: str
+        settles: Settles | None
         request_id: str
 
 _AddArtifactResponseFields: TypeAlias = Literal["artifact"]
@@ -305,7 +316,7 @@ class AddArtifactResponse(Message[_AddArtifactResponseFields]):
 
         artifact: Artifact | None
 
-_UpdateArtifactRequestFields: TypeAlias = Literal["thread_id", "artifact_key", "content", "title", "update_mask", "request_id"]
+_UpdateArtifactRequestFields: TypeAlias = Literal["thread_id", "artifact_key", "content", "title", "update_mask", "settles", "request_id"]
 
 class UpdateArtifactRequest(Message[_UpdateArtifactRequestFields]):
     """
@@ -346,6 +357,12 @@ class UpdateArtifactRequest(Message[_UpdateArtifactRequestFields]):
             ```proto
             optional google.protobuf.FieldMask update_mask = 5;
             ```
+        settles:
+            A delivery that it settles, in the same transaction.
+
+            ```proto
+            optional b2b.v1.Settles settles = 101;
+            ```
         request_id:
             Makes the call idempotent for 24 hours; empty counts as absent.
 
@@ -354,7 +371,7 @@ class UpdateArtifactRequest(Message[_UpdateArtifactRequestFields]):
             ```
     """
 
-    __slots__ = ("thread_id", "artifact_key", "content", "title", "update_mask", "request_id")
+    __slots__ = ("thread_id", "artifact_key", "content", "title", "update_mask", "settles", "request_id")
 
     if TYPE_CHECKING:
 
@@ -366,6 +383,7 @@ class UpdateArtifactRequest(Message[_UpdateArtifactRequestFields]):
             content: str | None = None,
             title: str | None = None,
             update_mask: FieldMask | None = None,
+            settles: Settles | None = None,
             request_id: str | None = None,
         ) -> None:
             pass
@@ -375,6 +393,7 @@ class UpdateArtifactRequest(Message[_UpdateArtifactRequestFields]):
         content: str
         title: str
         update_mask: FieldMask | None
+        settles: Settles | None
         request_id: str
 
 _UpdateArtifactResponseFields: TypeAlias = Literal["artifact"]
@@ -763,10 +782,11 @@ class ArtifactType(Enum):
 
 
 _DESC = file_desc(
-    b'\n\x15b2b/v1/artifact.proto\x12\x06b2b.v1\x1a\x1bb2b/options/v1/limits.proto\x1a\x1cb2b/options/v1/options.proto\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto"\xc2\x05\n\x08Artifact\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x1b\n\tthread_id\x18\x02 \x01(\tR\x08threadId\x12!\n\x0cartifact_key\x18\x03 \x01(\tR\x0bartifactKey\x12(\n\x04type\x18\x04 \x01(\x0e2\x14.b2b.v1.ArtifactTypeR\x04type\x12\x19\n\x05title\x18\x05 \x01(\tH\x00R\x05title\x88\x01\x01\x12\x1d\n\x07content\x18\x06 \x01(\tH\x01R\x07content\x88\x01\x01\x12\x1f\n\x08language\x18\x07 \x01(\tH\x02R\x08language\x88\x01\x01\x12\x15\n\x03url\x18\x08 \x01(\tH\x03R\x03url\x88\x01\x01\x12 \n\tmime_type\x18\t \x01(\tH\x04R\x08mimeType\x88\x01\x01\x12*\n\x0econtributor_id\x18\n \x01(\tH\x05R\rcontributorId\x88\x01\x01\x12\x18\n\x07version\x18\x0b \x01(\x05R\x07version\x12%\n\x0eformat_warning\x18\x0c \x01(\x08R\rformatWarning\x129\n\ncreated_at\x18\r \x01(\x0b2\x1a.google.protobuf.TimestampR\tcreatedAt\x129\n\nupdated_at\x18\x0e \x01(\x0b2\x1a.google.protobuf.TimestampR\tupdatedAt\x12-\n\x0btraceparent\x18\x0f \x01(\tH\x06R\x0btraceparentB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01\x12+\n\ntracestate\x18\x10 \x01(\tH\x07R\ntracestateB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01B\x08\n\x06_titleB\n\n\x08_contentB\x0b\n\t_languageB\x06\n\x04_urlB\x0c\n\n_mime_typeB\x11\n\x0f_contributor_idB\x0e\n\x0c_traceparentB\r\n\x0b_tracestate"\xba\x03\n\x12AddArtifactRequest\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x126\n\x0cartifact_key\x18\x02 \x01(\tH\x00R\x0bartifactKeyB\x0e\xda\xb5\x18\x02P\x01\xe2\xb5\x18\x04\x08C\x10\x01\x88\x01\x01\x12-\n\x04type\x18\x03 \x01(\x0e2\x14.b2b.v1.ArtifactTypeH\x01R\x04type\x88\x01\x01\x12\x19\n\x05title\x18\x04 \x01(\tH\x02R\x05title\x88\x01\x01\x12\x1d\n\x07content\x18\x05 \x01(\tH\x03R\x07content\x88\x01\x01\x12\x1f\n\x08language\x18\x06 \x01(\tH\x04R\x08language\x88\x01\x01\x12\x15\n\x03url\x18\x07 \x01(\tH\x05R\x03url\x88\x01\x01\x12 \n\tmime_type\x18\x08 \x01(\tH\x06R\x08mimeType\x88\x01\x01\x12*\n\nrequest_id\x18d \x01(\tH\x07R\trequestIdB\x06\xe2\xb5\x18\x02\x08\x01\x88\x01\x01B\x0f\n\r_artifact_keyB\x07\n\x05_typeB\x08\n\x06_titleB\n\n\x08_contentB\x0b\n\t_languageB\x06\n\x04_urlB\x0c\n\n_mime_typeB\r\n\x0b_request_id"C\n\x13AddArtifactResponse\x12,\n\x08artifact\x18\x01 \x01(\x0b2\x10.b2b.v1.ArtifactR\x08artifact"\xb9\x02\n\x15UpdateArtifactRequest\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12+\n\x0cartifact_key\x18\x02 \x01(\tR\x0bartifactKeyB\x08\xe2\xb5\x18\x04\x08C\x10\x01\x12%\n\x07content\x18\x03 \x01(\tH\x00R\x07contentB\x06\xda\xb5\x18\x02P\x01\x88\x01\x01\x12\x19\n\x05title\x18\x04 \x01(\tH\x01R\x05title\x88\x01\x01\x12C\n\x0bupdate_mask\x18\x05 \x01(\x0b2\x1a.google.protobuf.FieldMaskR\nupdateMaskB\x06\xda\xb5\x18\x02 \x01\x12*\n\nrequest_id\x18d \x01(\tH\x02R\trequestIdB\x06\xe2\xb5\x18\x02\x08\x01\x88\x01\x01B\n\n\x08_contentB\x08\n\x06_titleB\r\n\x0b_request_id"F\n\x16UpdateArtifactResponse\x12,\n\x08artifact\x18\x01 \x01(\x0b2\x10.b2b.v1.ArtifactR\x08artifact"\x88\x01\n\x14ListArtifactsRequest\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12!\n\x05limit\x18\x02 \x01(\x05H\x00R\x05limitB\x06\xe2\xb5\x18\x02\x08e\x88\x01\x01\x12\x1b\n\x06cursor\x18\x03 \x01(\tH\x01R\x06cursor\x88\x01\x01B\x08\n\x06_limitB\t\n\x07_cursor"\x8d\x01\n\x15ListArtifactsResponse\x126\n\tartifacts\x18\x01 \x03(\x0b2\x10.b2b.v1.ArtifactR\tartifactsB\x06\xe2\xb5\x18\x02\x08]\x12,\n\x0bnext_cursor\x18\x02 \x01(\tH\x00R\nnextCursorB\x06\xda\xb5\x18\x02(\x01\x88\x01\x01B\x0e\n\x0c_next_cursor"\xbc\x01\n\x1bListArtifactVersionsRequest\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12+\n\x0cartifact_key\x18\x02 \x01(\tR\x0bartifactKeyB\x08\xe2\xb5\x18\x04\x08C\x10\x01\x12!\n\x05limit\x18\x03 \x01(\x05H\x00R\x05limitB\x06\xe2\xb5\x18\x02\x08e\x88\x01\x01\x12\x1b\n\x06cursor\x18\x04 \x01(\tH\x01R\x06cursor\x88\x01\x01B\x08\n\x06_limitB\t\n\x07_cursor"\x94\x01\n\x1cListArtifactVersionsResponse\x126\n\tartifacts\x18\x01 \x03(\x0b2\x10.b2b.v1.ArtifactR\tartifactsB\x06\xe2\xb5\x18\x02\x08]\x12,\n\x0bnext_cursor\x18\x02 \x01(\tH\x00R\nnextCursorB\x06\xda\xb5\x18\x02(\x01\x88\x01\x01B\x0e\n\x0c_next_cursor"\x91\x01\n\x1dListOrgThreadArtifactsRequest\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12\x1b\n\x06cursor\x18\x02 \x01(\tH\x00R\x06cursor\x88\x01\x01\x12!\n\x05limit\x18\x03 \x01(\x05H\x01R\x05limitB\x06\xe2\xb5\x18\x02\x08Z\x88\x01\x01B\t\n\x07_cursorB\x08\n\x06_limit"\xd4\x01\n\x1eListOrgThreadArtifactsResponse\x12.\n\x05items\x18\x01 \x03(\x0b2\x10.b2b.v1.ArtifactR\x05itemsB\x06\xe2\xb5\x18\x02\x08]\x12\x19\n\x08has_more\x18\x02 \x01(\x08R\x07hasMore\x12,\n\x0bnext_cursor\x18\x03 \x01(\tH\x00R\nnextCursorB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01\x12\x1c\n\x05paged\x18\x04 \x01(\x08R\x05pagedB\x06\xda\xb5\x18\x02(\x01B\x0e\n\x0c_next_cursor:\x0b\xaa\xb6\x18\x07\x12\x05paged*\xc1\x01\n\x0cArtifactType\x12\x1d\n\x19ARTIFACT_TYPE_UNSPECIFIED\x10\x00\x12\x16\n\x12ARTIFACT_TYPE_TEXT\x10\x01\x12\x1a\n\x16ARTIFACT_TYPE_MARKDOWN\x10\x02\x12\x16\n\x12ARTIFACT_TYPE_JSON\x10\x03\x12\x16\n\x12ARTIFACT_TYPE_CODE\x10\x04\x12\x16\n\x12ARTIFACT_TYPE_FILE\x10\x05\x12\x16\n\x12ARTIFACT_TYPE_LINK\x10\x062\xd1\x06\n\x0fArtifactService\x12\x98\x01\n\x0bAddArtifact\x12\x1a.b2b.v1.AddArtifactRequest\x1a\x1b.b2b.v1.AddArtifactResponse"P\x8a\xb5\x18\x05\n\x01\x02\x10\x03\x9a\xb5\x18\x0cartifact_add\x82\xd3\xe4\x93\x021:\x01*b\x08artifact""/api/threads/{thread_id}/artifacts\x12\xb3\x01\n\x0eUpdateArtifact\x12\x1d.b2b.v1.UpdateArtifactRequest\x1a\x1e.b2b.v1.UpdateArtifactResponse"b\x8a\xb5\x18\x05\n\x01\x02\x10\x03\x9a\xb5\x18\x0fartifact_update\x82\xd3\xe4\x93\x02@:\x01*b\x08artifact21/api/threads/{thread_id}/artifacts/{artifact_key}\x12\x8c\x01\n\rListArtifacts\x12\x1c.b2b.v1.ListArtifactsRequest\x1a\x1d.b2b.v1.ListArtifactsResponse">\x8a\xb5\x18\x05\n\x01\x02\x10\x01\x82\xd3\xe4\x93\x02/b\tartifacts\x12"/api/threads/{thread_id}/artifacts\x12\xb9\x01\n\x14ListArtifactVersions\x12#.b2b.v1.ListArtifactVersionsRequest\x1a$.b2b.v1.ListArtifactVersionsResponse"V\x8a\xb5\x18\x05\n\x01\x02\x10\x01\x82\xd3\xe4\x93\x02Gb\tartifacts\x12:/api/threads/{thread_id}/artifacts/{artifact_key}/versions\x12\xa1\x01\n\x16ListOrgThreadArtifacts\x12%.b2b.v1.ListOrgThreadArtifactsRequest\x1a&.b2b.v1.ListOrgThreadArtifactsResponse"8\x8a\xb5\x18\x06\n\x02\x03\x04\x10\x07\x82\xd3\xe4\x93\x02(\x12&/api/org/threads/{thread_id}/artifactsB1Z/github.com/b2b-protocol/b2b/sdk/go/b2b/v1;b2bv1b\x06proto3',
+    b'\n\x15b2b/v1/artifact.proto\x12\x06b2b.v1\x1a\x1bb2b/options/v1/limits.proto\x1a\x1cb2b/options/v1/options.proto\x1a\x14b2b/v1/settles.proto\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto"\xc2\x05\n\x08Artifact\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x1b\n\tthread_id\x18\x02 \x01(\tR\x08threadId\x12!\n\x0cartifact_key\x18\x03 \x01(\tR\x0bartifactKey\x12(\n\x04type\x18\x04 \x01(\x0e2\x14.b2b.v1.ArtifactTypeR\x04type\x12\x19\n\x05title\x18\x05 \x01(\tH\x00R\x05title\x88\x01\x01\x12\x1d\n\x07content\x18\x06 \x01(\tH\x01R\x07content\x88\x01\x01\x12\x1f\n\x08language\x18\x07 \x01(\tH\x02R\x08language\x88\x01\x01\x12\x15\n\x03url\x18\x08 \x01(\tH\x03R\x03url\x88\x01\x01\x12 \n\tmime_type\x18\t \x01(\tH\x04R\x08mimeType\x88\x01\x01\x12*\n\x0econtributor_id\x18\n \x01(\tH\x05R\rcontributorId\x88\x01\x01\x12\x18\n\x07version\x18\x0b \x01(\x05R\x07version\x12%\n\x0eformat_warning\x18\x0c \x01(\x08R\rformatWarning\x129\n\ncreated_at\x18\r \x01(\x0b2\x1a.google.protobuf.TimestampR\tcreatedAt\x129\n\nupdated_at\x18\x0e \x01(\x0b2\x1a.google.protobuf.TimestampR\tupdatedAt\x12-\n\x0btraceparent\x18\x0f \x01(\tH\x06R\x0btraceparentB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01\x12+\n\ntracestate\x18\x10 \x01(\tH\x07R\ntracestateB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01B\x08\n\x06_titleB\n\n\x08_contentB\x0b\n\t_languageB\x06\n\x04_urlB\x0c\n\n_mime_typeB\x11\n\x0f_contributor_idB\x0e\n\x0c_traceparentB\r\n\x0b_tracestate"\xfe\x03\n\x12AddArtifactRequest\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x126\n\x0cartifact_key\x18\x02 \x01(\tH\x00R\x0bartifactKeyB\x0e\xda\xb5\x18\x02P\x01\xe2\xb5\x18\x04\x08C\x10\x01\x88\x01\x01\x12-\n\x04type\x18\x03 \x01(\x0e2\x14.b2b.v1.ArtifactTypeH\x01R\x04type\x88\x01\x01\x12\x19\n\x05title\x18\x04 \x01(\tH\x02R\x05title\x88\x01\x01\x12\x1d\n\x07content\x18\x05 \x01(\tH\x03R\x07content\x88\x01\x01\x12\x1f\n\x08language\x18\x06 \x01(\tH\x04R\x08language\x88\x01\x01\x12\x15\n\x03url\x18\x07 \x01(\tH\x05R\x03url\x88\x01\x01\x12 \n\tmime_type\x18\x08 \x01(\tH\x06R\x08mimeType\x88\x01\x01\x126\n\x07settles\x18e \x01(\x0b2\x0f.b2b.v1.SettlesH\x07R\x07settlesB\x06\xda\xb5\x18\x02@\x01\x88\x01\x01\x12*\n\nrequest_id\x18d \x01(\tH\x08R\trequestIdB\x06\xe2\xb5\x18\x02\x08\x01\x88\x01\x01B\x0f\n\r_artifact_keyB\x07\n\x05_typeB\x08\n\x06_titleB\n\n\x08_contentB\x0b\n\t_languageB\x06\n\x04_urlB\x0c\n\n_mime_typeB\n\n\x08_settlesB\r\n\x0b_request_id"C\n\x13AddArtifactResponse\x12,\n\x08artifact\x18\x01 \x01(\x0b2\x10.b2b.v1.ArtifactR\x08artifact"\xfd\x02\n\x15UpdateArtifactRequest\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12+\n\x0cartifact_key\x18\x02 \x01(\tR\x0bartifactKeyB\x08\xe2\xb5\x18\x04\x08C\x10\x01\x12%\n\x07content\x18\x03 \x01(\tH\x00R\x07contentB\x06\xda\xb5\x18\x02P\x01\x88\x01\x01\x12\x19\n\x05title\x18\x04 \x01(\tH\x01R\x05title\x88\x01\x01\x12C\n\x0bupdate_mask\x18\x05 \x01(\x0b2\x1a.google.protobuf.FieldMaskR\nupdateMaskB\x06\xda\xb5\x18\x02 \x01\x126\n\x07settles\x18e \x01(\x0b2\x0f.b2b.v1.SettlesH\x02R\x07settlesB\x06\xda\xb5\x18\x02@\x01\x88\x01\x01\x12*\n\nrequest_id\x18d \x01(\tH\x03R\trequestIdB\x06\xe2\xb5\x18\x02\x08\x01\x88\x01\x01B\n\n\x08_contentB\x08\n\x06_titleB\n\n\x08_settlesB\r\n\x0b_request_id"F\n\x16UpdateArtifactResponse\x12,\n\x08artifact\x18\x01 \x01(\x0b2\x10.b2b.v1.ArtifactR\x08artifact"\x88\x01\n\x14ListArtifactsRequest\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12!\n\x05limit\x18\x02 \x01(\x05H\x00R\x05limitB\x06\xe2\xb5\x18\x02\x08e\x88\x01\x01\x12\x1b\n\x06cursor\x18\x03 \x01(\tH\x01R\x06cursor\x88\x01\x01B\x08\n\x06_limitB\t\n\x07_cursor"\x8d\x01\n\x15ListArtifactsResponse\x126\n\tartifacts\x18\x01 \x03(\x0b2\x10.b2b.v1.ArtifactR\tartifactsB\x06\xe2\xb5\x18\x02\x08]\x12,\n\x0bnext_cursor\x18\x02 \x01(\tH\x00R\nnextCursorB\x06\xda\xb5\x18\x02(\x01\x88\x01\x01B\x0e\n\x0c_next_cursor"\xbc\x01\n\x1bListArtifactVersionsRequest\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12+\n\x0cartifact_key\x18\x02 \x01(\tR\x0bartifactKeyB\x08\xe2\xb5\x18\x04\x08C\x10\x01\x12!\n\x05limit\x18\x03 \x01(\x05H\x00R\x05limitB\x06\xe2\xb5\x18\x02\x08e\x88\x01\x01\x12\x1b\n\x06cursor\x18\x04 \x01(\tH\x01R\x06cursor\x88\x01\x01B\x08\n\x06_limitB\t\n\x07_cursor"\x94\x01\n\x1cListArtifactVersionsResponse\x126\n\tartifacts\x18\x01 \x03(\x0b2\x10.b2b.v1.ArtifactR\tartifactsB\x06\xe2\xb5\x18\x02\x08]\x12,\n\x0bnext_cursor\x18\x02 \x01(\tH\x00R\nnextCursorB\x06\xda\xb5\x18\x02(\x01\x88\x01\x01B\x0e\n\x0c_next_cursor"\x91\x01\n\x1dListOrgThreadArtifactsRequest\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12\x1b\n\x06cursor\x18\x02 \x01(\tH\x00R\x06cursor\x88\x01\x01\x12!\n\x05limit\x18\x03 \x01(\x05H\x01R\x05limitB\x06\xe2\xb5\x18\x02\x08Z\x88\x01\x01B\t\n\x07_cursorB\x08\n\x06_limit"\xd4\x01\n\x1eListOrgThreadArtifactsResponse\x12.\n\x05items\x18\x01 \x03(\x0b2\x10.b2b.v1.ArtifactR\x05itemsB\x06\xe2\xb5\x18\x02\x08]\x12\x19\n\x08has_more\x18\x02 \x01(\x08R\x07hasMore\x12,\n\x0bnext_cursor\x18\x03 \x01(\tH\x00R\nnextCursorB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01\x12\x1c\n\x05paged\x18\x04 \x01(\x08R\x05pagedB\x06\xda\xb5\x18\x02(\x01B\x0e\n\x0c_next_cursor:\x0b\xaa\xb6\x18\x07\x12\x05paged*\xc1\x01\n\x0cArtifactType\x12\x1d\n\x19ARTIFACT_TYPE_UNSPECIFIED\x10\x00\x12\x16\n\x12ARTIFACT_TYPE_TEXT\x10\x01\x12\x1a\n\x16ARTIFACT_TYPE_MARKDOWN\x10\x02\x12\x16\n\x12ARTIFACT_TYPE_JSON\x10\x03\x12\x16\n\x12ARTIFACT_TYPE_CODE\x10\x04\x12\x16\n\x12ARTIFACT_TYPE_FILE\x10\x05\x12\x16\n\x12ARTIFACT_TYPE_LINK\x10\x062\xd1\x06\n\x0fArtifactService\x12\x98\x01\n\x0bAddArtifact\x12\x1a.b2b.v1.AddArtifactRequest\x1a\x1b.b2b.v1.AddArtifactResponse"P\x8a\xb5\x18\x05\n\x01\x02\x10\x03\x9a\xb5\x18\x0cartifact_add\x82\xd3\xe4\x93\x021:\x01*b\x08artifact""/api/threads/{thread_id}/artifacts\x12\xb3\x01\n\x0eUpdateArtifact\x12\x1d.b2b.v1.UpdateArtifactRequest\x1a\x1e.b2b.v1.UpdateArtifactResponse"b\x8a\xb5\x18\x05\n\x01\x02\x10\x03\x9a\xb5\x18\x0fartifact_update\x82\xd3\xe4\x93\x02@:\x01*b\x08artifact21/api/threads/{thread_id}/artifacts/{artifact_key}\x12\x8c\x01\n\rListArtifacts\x12\x1c.b2b.v1.ListArtifactsRequest\x1a\x1d.b2b.v1.ListArtifactsResponse">\x8a\xb5\x18\x05\n\x01\x02\x10\x01\x82\xd3\xe4\x93\x02/b\tartifacts\x12"/api/threads/{thread_id}/artifacts\x12\xb9\x01\n\x14ListArtifactVersions\x12#.b2b.v1.ListArtifactVersionsRequest\x1a$.b2b.v1.ListArtifactVersionsResponse"V\x8a\xb5\x18\x05\n\x01\x02\x10\x01\x82\xd3\xe4\x93\x02Gb\tartifacts\x12:/api/threads/{thread_id}/artifacts/{artifact_key}/versions\x12\xa1\x01\n\x16ListOrgThreadArtifacts\x12%.b2b.v1.ListOrgThreadArtifactsRequest\x1a&.b2b.v1.ListOrgThreadArtifactsResponse"8\x8a\xb5\x18\x06\n\x02\x03\x04\x10\x07\x82\xd3\xe4\x93\x02(\x12&/api/org/threads/{thread_id}/artifactsB1Z/github.com/b2b-protocol/b2b/sdk/go/b2b/v1;b2bv1b\x06proto3',
     [
         limits_pb.desc(),
         options_pb.desc(),
+        settles_pb.desc(),
         annotations_pb.desc(),
         field_mask_pb.desc(),
         timestamp_pb.desc(),
