@@ -41,7 +41,7 @@ func TestHistories(t *testing.T) {
 	t.Parallel()
 	backends(t, func(t *testing.T, s *sqlstore.Store) {
 		done := map[string]int{}
-		for seed := range histories(60) {
+		for seed := range histories(20) {
 			p := newPlay(newFixture(t, s, fmt.Sprint("o", seed)), uint64(seed))
 			for range 60 {
 				p.step()
