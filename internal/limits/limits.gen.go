@@ -104,6 +104,8 @@ const (
 	MinClaim = 1
 	// MaxClaim: The deliveries that a claim asks for; the number itself.
 	MaxClaim = 100
+	// MaxClaimed: The deliveries that a claim hands out; elements.
+	MaxClaimed = 100
 	// MaxDeliveryKinds: The kinds of deliveries that a claim names; elements.
 	MaxDeliveryKinds = 20
 	// MaxDeliveryText: What a worker says about a delivery; UTF-16 code units.

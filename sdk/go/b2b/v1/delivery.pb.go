@@ -1565,9 +1565,9 @@ const file_b2b_v1_delivery_proto_rawDesc = "" +
 	"\n" +
 	"_thread_idB\x12\n" +
 	"\x10_backlog_secondsB\r\n" +
-	"\v_request_id\"D\n" +
-	"\x12ClaimInboxResponse\x12.\n" +
-	"\x05items\x18\x01 \x03(\v2\x10.b2b.v1.DeliveryB\x06\xe2\xb5\x18\x02\bxR\x05items\"\x8c\x01\n" +
+	"\v_request_id\"E\n" +
+	"\x12ClaimInboxResponse\x12/\n" +
+	"\x05items\x18\x01 \x03(\v2\x10.b2b.v1.DeliveryB\a\xe2\xb5\x18\x03\b\x80\x01R\x05items\"\x8c\x01\n" +
 	"\x12AckDeliveryRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12!\n" +
 	"\x05lease\x18\x02 \x01(\tB\x06ڵ\x18\x02P\x01H\x00R\x05lease\x88\x01\x01\x12*\n" +

@@ -130,6 +130,8 @@ const (
 	Limit_LIMIT_WAIT Limit = 76
 	// The deliveries that a claim asks for.
 	Limit_LIMIT_CLAIM Limit = 120
+	// The deliveries that a claim hands out.
+	Limit_LIMIT_CLAIMED Limit = 128
 	// The kinds of deliveries that a claim names.
 	Limit_LIMIT_DELIVERY_KINDS Limit = 121
 	// What a worker says about a delivery.
@@ -232,6 +234,7 @@ var (
 		75:  "LIMIT_LEASE_TTL",
 		76:  "LIMIT_WAIT",
 		120: "LIMIT_CLAIM",
+		128: "LIMIT_CLAIMED",
 		121: "LIMIT_DELIVERY_KINDS",
 		122: "LIMIT_DELIVERY_TEXT",
 		123: "LIMIT_RETRY_IN",
@@ -306,6 +309,7 @@ var (
 		"LIMIT_LEASE_TTL":          75,
 		"LIMIT_WAIT":               76,
 		"LIMIT_CLAIM":              120,
+		"LIMIT_CLAIMED":            128,
 		"LIMIT_DELIVERY_KINDS":     121,
 		"LIMIT_DELIVERY_TEXT":      122,
 		"LIMIT_RETRY_IN":           123,
@@ -462,7 +466,7 @@ const file_b2b_options_v1_limits_proto_rawDesc = "" +
 	"\x02of\x18\x01 \x01(\x0e2\x15.b2b.options.v1.LimitR\x02of\x12\x17\n" +
 	"\ain_turn\x18\x02 \x01(\bR\x06inTurn\x12\x12\n" +
 	"\x04when\x18\x03 \x01(\tR\x04when\x123\n" +
-	"\totherwise\x18\x04 \x01(\x0e2\x15.b2b.options.v1.LimitR\totherwise*\xc3\x12\n" +
+	"\totherwise\x18\x04 \x01(\x0e2\x15.b2b.options.v1.LimitR\totherwise*\xe1\x12\n" +
 	"\x05Limit\x12\x15\n" +
 	"\x11LIMIT_UNSPECIFIED\x10\x00\x12\x1f\n" +
 	"\x10LIMIT_REQUEST_ID\x10\x01\x1a\t\x82\xb7\x18\x05\b\x02\x18\x80\x01\x12\x1e\n" +
@@ -524,7 +528,8 @@ const file_b2b_options_v1_limits_proto_rawDesc = "" +
 	"\n" +
 	"LIMIT_WAIT\x10L\x1a\b\x82\xb7\x18\x04\b\a\x18<\x12\x1b\n" +
 	"\vLIMIT_CLAIM\x10x\x1a\n" +
-	"\x82\xb7\x18\x06\b\a\x10\x01\x18d\x12\"\n" +
+	"\x82\xb7\x18\x06\b\a\x10\x01\x18d\x12\x1c\n" +
+	"\rLIMIT_CLAIMED\x10\x80\x01\x1a\b\x82\xb7\x18\x04\b\x04\x18d\x12\"\n" +
 	"\x14LIMIT_DELIVERY_KINDS\x10y\x1a\b\x82\xb7\x18\x04\b\x04\x18\x14\x12\"\n" +
 	"\x13LIMIT_DELIVERY_TEXT\x10z\x1a\t\x82\xb7\x18\x05\b\x01\x18\x80\b\x12\x1e\n" +
 	"\x0eLIMIT_RETRY_IN\x10{\x1a\n" +

@@ -2920,7 +2920,7 @@ export interface Delivery {
 
 /** The deliveries. */
 export interface ClaimInboxResponse {
-  /** The deliveries, oldest first; empty if there were none. 1 to 100. */
+  /** The deliveries, oldest first; empty if there were none. At most 100. */
   items: Delivery[];
 }
 

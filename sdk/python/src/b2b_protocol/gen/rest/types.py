@@ -3520,7 +3520,7 @@ class ClaimInboxResponse(TypedDict):
     """The deliveries."""
 
     items: list[Delivery]
-    """The deliveries, oldest first; empty if there were none. 1 to 100."""
+    """The deliveries, oldest first; empty if there were none. At most 100."""
 
 
 class AckDeliveryRequest(TypedDict):
