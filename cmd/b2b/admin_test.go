@@ -120,7 +120,8 @@ func TestMetrics(t *testing.T) {
 			waittest.Until(t, "the replies to two frames", func() bool {
 				after = n.scrape()
 				w := `b2b_calls_total{binding="ws",` + send
-				return after[w+`,outcome="ok"}`]+after[w+`,outcome="refused"}`] == 2
+				const refused = `b2b_call_errors_total{binding="ws",code="VALIDATION_ERROR"}`
+				return after[w+`,outcome="ok"}`]+after[w+`,outcome="refused"}`] == 2 && after[refused] > before[refused]
 			})
 			if b.name == "postgres" { // there an insertion is deferred, and counts for the statement that it is sent with
 				delete(want, `b2b_database_statement_duration_seconds_count{kind="insert",table="channel_messages"}`)

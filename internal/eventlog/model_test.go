@@ -164,7 +164,9 @@ func (fx *fixture) createThread(id string, bots []string) {
 }
 
 // readAtRandom reads until the seq in end, which is 0 until it is known. It fails when no event
-// comes for a minute, however long all of them take.
+// comes for a minute, however long all of them take. A subscription that got nothing is followed by
+// one with twice the patience, up to a second: on a busy machine nothing comes in 20 ms, and readers
+// that only reconnect keep it busy.
 func (fx *fixture) readAtRandom(hubs []*eventlog.Hub, v eventlog.Viewer, watched []string, from *eventlog.Position, end *atomic.Int64, seed uint64) (got []int64) {
 	rng := rand.New(rand.NewPCG(seed, 1))
 	at := *from
@@ -172,14 +174,17 @@ func (fx *fixture) readAtRandom(hubs []*eventlog.Hub, v eventlog.Viewer, watched
 	defer cancel()
 	silence := time.AfterFunc(time.Minute, cancel)
 	defer silence.Stop()
+	const hasty, calm = time.Millisecond, 50 * time.Millisecond
+	pace := hasty
 	for {
+		before := len(got)
 		s, err := hubs[rng.IntN(len(hubs))].Subscribe(ctx, v, &at, eventlog.Filter{WatchThreads: watched})
 		if err != nil {
 			fx.Errorf("%v resumes at %s: %v", v, at, err)
 			return got
 		}
 		for n := rng.IntN(60); n > 0; n-- {
-			patience, giveUp := context.WithTimeout(ctx, time.Duration(rng.IntN(20)+1)*time.Millisecond)
+			patience, giveUp := context.WithTimeout(ctx, time.Duration(rng.IntN(20)+1)*pace)
 			it, err := s.Next(patience)
 			giveUp()
 			if err != nil {
@@ -206,6 +211,9 @@ func (fx *fixture) readAtRandom(hubs []*eventlog.Hub, v eventlog.Viewer, watched
 		s.Close()
 		if e := end.Load(); e > 0 && at.Seq >= e {
 			return got
+		}
+		if pace = min(2*pace, calm); len(got) > before {
+			pace = hasty
 		}
 	}
 }

@@ -72,6 +72,9 @@ type Config struct {
 	Scheduler concurrency.Scheduler
 	// PageBytes is the largest body of a list; 0: limits.MaxPageBody. For tests.
 	PageBytes int
+	// DatabaseAnswer is how long a call waits for PostgreSQL; 0: what sqlstore.Config says. For
+	// tests on a busy machine.
+	DatabaseAnswer time.Duration
 	// Now is the clock of calls; nil: that of the machine. For tests of old data.
 	Now func() time.Time
 
