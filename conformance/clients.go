@@ -105,10 +105,10 @@ func (t *T) hxaMissed(atlas Token, since int64) {
 // hxaThreadWork works in a thread as these clients do: it reads the thread, replies, causes a
 // revision conflict, changes artifacts, closes and reopens the thread.
 func (t *T) hxaThreadWork(thread string, peer *Bot, atlas Token, ws *Socket) {
-	first := t.Do("POST", thr(thread, "/messages"), peer, J{"content": "Draft is ready"}).statusJSON(200).exactly("", "thread message").Str("id")
+	first := t.Do("POST", thr(thread, "/messages"), peer, J{"content": "Draft is ready"}).statusJSON(200).exactly("", "sent thread message").Str("id")
 	ws.asResponse(ws.next("thread_message")).exactly("", "event thread_message").exactly("message", "thread message")
 	reply := J{"content": "Thanks @Peer, cc @all", "reply_to": first, "metadata": J{"lang": "en"}}
-	t.Do("POST", thr(thread, "/messages"), atlas, reply).statusJSON(200).exactly("", "thread message").exactly("reply_to_message", "replied to").
+	t.Do("POST", thr(thread, "/messages"), atlas, reply).statusJSON(200).exactly("", "sent thread message").exactly("reply_to_message", "replied to").
 		Equal("mentions", []J{{"bot_id": peer.ID, "name": "peer"}}).Equal("mention_all", true).Equal("metadata", J{"lang": "en"}).Equal("reply_to_message.content", "Draft is ready")
 	got := t.Get(thr(thread), atlas).statusJSON(200).exactly("", "thread and members").each("participants", "participant")
 	tag := got.Header.Get("ETag")

@@ -30,7 +30,7 @@ func exactCollabChecks() []Check {
 
 func exactCollab(t *T) {
 	h := newFixture(t)
-	sent := t.dm(h.Ann, "bob", "hi").exactly("", "sent").exactly("message", "channel message")
+	sent := t.dm(h.Ann, "bob", "hi").exactly("", "sent").exactly("message", "channel message").exactly("recipients", "recipients").each("recipients.addressed", "recipient")
 	channel := "/api/channels/" + sent.Str("channel_id")
 	t.Get(channel, h.Bob).OK().exactly("", "channel and members").each("members", "member")
 	t.Get(channel+"/messages", h.Bob).OK().each("", "channel history")
@@ -50,9 +50,9 @@ func exactCollab(t *T) {
 	t.patch(h.Ann, id, J{"topic": "new"}).exactly("", "thread")
 	t.Do("PATCH", othr(id), h.Human(), J{"visibility": "public"}).OK().exactly("", "thread")
 
-	first := t.say(h.Ann, id, "hello @bob").exactly("", "thread message").each("mentions", "mention").Lacks("reply_to_message")
+	first := t.say(h.Ann, id, "hello @bob @nobody").exactly("", "sent thread message").each("recipients.addressed", "recipient").each("recipients.not_reached", "not reached").each("mentions", "mention").Lacks("reply_to_message")
 	reply := J{"content": "yes", "reply_to": first.Str("id"), "metadata": J{"a": 1}, "parts": []J{{"type": "text", "content": "yes"}}}
-	t.Do("POST", thr(id, "/messages"), h.Bob, reply).OK().exactly("", "thread message").exactly("reply_to_message", "replied to")
+	t.Do("POST", thr(id, "/messages"), h.Bob, reply).OK().exactly("", "sent thread message").exactly("reply_to_message", "replied to")
 	t.Get(thr(id, "/messages"), h.Bob).OK().each("", "thread message")
 	t.Get(thr(id, "/messages?cursor="), h.Bob).OK().exactly("", "page").each("items", "thread message")
 	t.Get(othr(id, "/messages"), h.Human()).OK().each("", "thread message")

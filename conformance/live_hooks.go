@@ -23,7 +23,7 @@ func hookChecks() []Check {
 		{[]string{"B2B-HOOK-015"}, "a receiver that does not respond delays no other webhook, also after its bot was deleted", silentReceiver},
 		{[]string{"B2B-LIM-046"}, "a response counts when its head arrives, even if its body does not end", longResponses},
 		{[]string{"B2B-HOOK-011", "B2B-HOOK-013", "B2B-HOOK-020", "B2B-HOOK-025", "B2B-HOOK-026"}, "a delivery that failed four times is a dead letter and can be redelivered", deadLetters},
-		{[]string{"B2B-HOOK-021"}, "ten failures degrade a webhook until its bot connects", degradedHook},
+		{[]string{"B2B-HOOK-021", "B2B-RCPT-003"}, "ten failures degrade a webhook until its bot connects", degradedHook},
 		{[]string{"B2B-HOOK-030"}, "webhook URLs with an internal address in any notation are rejected", func(t *T) {
 			o := t.Org()
 			for _, hook := range []string{
@@ -293,7 +293,7 @@ func degradedHook(t *T) {
 	t.eventually(20*time.Second, "the webhook is not degraded", func() bool { return health(t, bot).Bool("degraded") })
 	before := len(h.got())
 	h.respondWith(nil)
-	dm(t, o.Admin, bot, "missed")
+	t.dm(o.Admin, bot.ID, "missed").reach()
 	t.eventually(5*time.Second, "there is no dead letter", func() bool {
 		return t.Get("/api/org/webhooks/dead-letters?bot=bot", o.Admin).OK().Num("items.0.attempts") == 0
 	})
@@ -302,7 +302,7 @@ func degradedHook(t *T) {
 	}
 	t.open("bot", bot)
 	health(t, bot).Equal("degraded", false).Equal("healthy", true)
-	dm(t, o.Admin, bot, "again")
+	t.dm(o.Admin, bot.ID, "again").reach("live", "webhook")
 	if d := h.wait(before + 1)[before]; d.content() != "again" {
 		t.Errorf("received %s", d.body)
 	}

@@ -80,6 +80,7 @@ type Server struct {
 	redis    *redis.Client // nil: not configured, or this is the only node
 	hub      *eventlog.Hub
 	online   *presence.Tracker
+	streamed *presence.Tracker
 	sockets  *ws.Server
 	retain   *retention.Runner
 	calls    *call.Pipeline
@@ -142,6 +143,7 @@ func New(ctx context.Context, c Config, log *slog.Logger) (*Server, error) {
 		return nil, errors.Join(err, bytes.Close(), st.Close())
 	}
 	s.online = presence.New(presence.Config{Store: presenceStore(st), Node: s.node, Now: c.Now, Log: log})
+	s.streamed = presence.New(presence.Config{Store: presenceStore(st), Node: s.node, Now: c.Now, Log: log, Streams: true})
 	if err := s.online.Start(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("restore presence: %w", err), bytes.Close(), st.Close())
 	}
@@ -202,7 +204,7 @@ func (s *Server) wire(ctx context.Context) (err error) {
 	throttle := &auth.Throttle{Store: throttleStore(s.store), Now: c.Now}
 	deps := service.Deps{
 		Store: serviceStore(s.store), Files: s.files, Access: s.auth, Tickets: tickets, Throttle: throttle, Keys: s.keys,
-		Events: s.hub, Streams: s.streams, Log: s.log, Now: c.Now, Sockets: gauge{s}, Webhooks: targets,
+		Events: s.hub, Streams: s.streams, Streaming: s.streamed, Log: s.log, Now: c.Now, Sockets: gauge{s}, Webhooks: targets,
 		OrgEnded: func() { s.retain.Wake() }, Node: s.node, Single: s.node.Single,
 		Config: service.Config{
 			AdminSecret: c.AdminSecret, PersistMessages: c.PersistMessages, MaxMessage: c.MaxMessage,
@@ -344,6 +346,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	jobs.Go(func() error { return s.node.Run(background) })
 	jobs.Go(func() error { return s.retain.Run(background) })
 	jobs.Go(func() error { return s.online.Run(background) })
+	jobs.Go(func() error { return s.streamed.Run(background) })
 	jobs.Go(func() error { return s.hooks.Run(background) })
 	// Traces end last, so that the spans of what ends before are exported.
 	exporting, stopExport := context.WithCancel(context.WithoutCancel(ctx))
@@ -405,5 +408,5 @@ func (s *Server) Close() error {
 	defer cancel()
 	s.stop()
 	s.sockets.Close(ctx, subscription.ServerStopping)
-	return errors.Join(s.online.Close(ctx), s.node.End(ctx), s.leaveLog(), s.auth.Close(), s.files.Close(), s.store.Close())
+	return errors.Join(s.online.Close(ctx), s.streamed.Close(ctx), s.node.End(ctx), s.leaveLog(), s.auth.Close(), s.files.Close(), s.store.Close())
 }

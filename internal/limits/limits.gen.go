@@ -166,6 +166,12 @@ const (
 	MaxChannelMembers = 2
 	// MaxBusiestBots: The bots with the most connections, shown to the operator; elements.
 	MaxBusiestBots = 10
+	// MaxRecipients: The bots that the response to a send lists as addressed; elements.
+	MaxRecipients = 50
+	// MaxNotReached: The bots that it lists as named and not reached; elements.
+	MaxNotReached = 20
+	// MaxReach: The ways by which a bot is reached; elements.
+	MaxReach = 3
 	// MaxPageBody: The body of a list response. A page ends before the entry that would exceed this, and has at least one entry (B2B-LIM-011); bytes of UTF-8.
 	MaxPageBody = 4194304
 	// MaxNothing: A list that is always empty; elements.

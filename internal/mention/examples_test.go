@@ -76,7 +76,7 @@ func examples() []example {
 	var all []example
 	for _, c := range cases {
 		for _, content := range c.contents {
-			found, everybody := Scan(content, c.participants)
+			found, everybody := scan(content, c.participants)
 			all = append(all, example{content, list(c.participants), list(found), everybody})
 		}
 	}

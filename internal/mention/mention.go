@@ -30,18 +30,26 @@ type Participant struct {
 	Name string
 }
 
-// Scan returns the participants that a message mentions, in the order of their first appearance and
-// at most limits.MaxMentions of them, and whether it mentions all. It ignores names of bots that
-// are not participants. mentions is never nil.
+// Found is what Scan finds in a message.
+type Found struct {
+	Mentions []Participant // in the order of their first appearance, at most limits.MaxMentions
+	All      bool          // it mentions all
+	Beyond   []Participant // mentioned too, after limits.MaxMentions others; at most limits.MaxNotReached
+	Others   []string      // the names of no participant, as written, each once; at most limits.MaxNotReached
+	More     bool          // Beyond or Others would have had more
+}
+
+// Scan returns whom a message mentions, and the names in it that no participant has. Names of more
+// than limits.MaxBotName bytes, which no bot has, are ignored.
 //
 // Names match without regard to case, and each participant counts once. Where names differ only in
 // case, an exact match takes precedence, then the participant that is listed first (B2B-MSG-031).
 // `@all` counts anywhere in the content (B2B-MSG-033).
 //
 // Its time is linear in the sizes of the content and the participants.
-func Scan(content string, participants []Participant) (mentions []Participant, all bool) {
-	mentions = []Participant{}
+func Scan(content string, participants []Participant) (found Found) {
 	var names *directory
+	var others map[string]bool // in lower case
 	for at := strings.IndexByte(content, '@'); at >= 0; {
 		token := content[at+1:]
 		token = token[:run(token)]
@@ -49,15 +57,17 @@ func Scan(content string, participants []Participant) (mentions []Participant, a
 		if at == 0 || !isNameByte(content[at-1]) {
 			switch {
 			case token == "":
-				all = all || mentionsAllCJK(content[next:])
+				found.All = found.All || mentionsAllCJK(content[next:])
 			case strings.EqualFold(token, everybody) && len(token) == len(everybody):
-				all = true
-			case len(mentions) < limits.MaxMentions:
+				found.All = true
+			default:
 				if names == nil {
 					names = newDirectory(participants)
 				}
-				if p, ok := names.take(token); ok {
-					mentions = append(mentions, p)
+				if p, known := names.find(token); known {
+					found.mention(p, names)
+				} else {
+					others = found.other(token, others)
 				}
 			}
 		}
@@ -67,7 +77,44 @@ func Scan(content string, participants []Participant) (mentions []Participant, a
 		}
 		at = next + step
 	}
-	return mentions, all
+	return found
+}
+
+// mention adds a participant, unless it was added before.
+func (f *Found) mention(p Participant, names *directory) {
+	switch {
+	case names.taken[p.ID]:
+		return
+	case len(f.Mentions) < limits.MaxMentions:
+		f.Mentions = append(f.Mentions, p)
+	case len(f.Beyond) < limits.MaxNotReached:
+		f.Beyond = append(f.Beyond, p)
+	default:
+		f.More = true
+		return
+	}
+	names.taken[p.ID] = true
+}
+
+// other adds the name of no participant, unless it is among the names in lower case that were added
+// before. It returns these.
+func (f *Found) other(token string, before map[string]bool) map[string]bool {
+	if len(token) > limits.MaxBotName || f.More && len(f.Others) == limits.MaxNotReached {
+		return before
+	}
+	key := strings.ToLower(token)
+	switch {
+	case before[key]:
+	case len(f.Others) == limits.MaxNotReached:
+		f.More = true
+	default:
+		if before == nil {
+			before = make(map[string]bool, 1)
+		}
+		before[key] = true
+		f.Others = append(f.Others, token)
+	}
+	return before
 }
 
 // mentionsAllCJK reports whether rest, the text after an `@`, starts with 所有人 followed by white
@@ -94,11 +141,11 @@ func isNameByte(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '-'
 }
 
-// directory finds participants by name, and returns each at most once.
+// directory finds participants by name.
 type directory struct {
 	exact   map[string]Participant
 	folded  map[string]Participant // the first of each name in lower case
-	taken   map[string]bool        // by id
+	taken   map[string]bool        // the ids of those that were found before
 	longest int                    // bytes of the longest name; longer tokens match none
 }
 
@@ -121,8 +168,8 @@ func newDirectory(participants []Participant) *directory {
 	return d
 }
 
-// take returns the participant of a name, unless it was returned before.
-func (d *directory) take(token string) (Participant, bool) {
+// find returns the participant of a name.
+func (d *directory) find(token string) (Participant, bool) {
 	if len(token) > d.longest {
 		return Participant{}, false
 	}
@@ -130,9 +177,5 @@ func (d *directory) take(token string) (Participant, bool) {
 	if !ok {
 		p, ok = d.folded[strings.ToLower(token)]
 	}
-	if !ok || d.taken[p.ID] {
-		return Participant{}, false
-	}
-	d.taken[p.ID] = true
-	return p, true
+	return p, ok
 }

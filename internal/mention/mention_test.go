@@ -99,8 +99,8 @@ func TestScan(t *testing.T) {
 		{"@bob\xff@nova\xff", "bob Nova", false},
 		{"@所有人\xff", "", false},
 	} {
-		got, all := Scan(c.content, here)
-		if named(got) != c.want || all != c.all || got == nil {
+		got, all := scan(c.content, here)
+		if named(got) != c.want || all != c.all {
 			t.Errorf("Scan(%q) = %q, %v, want %q, %v", c.content, named(got), all, c.want, c.all)
 		}
 	}
@@ -111,7 +111,7 @@ func TestNamesThatDifferInCase(t *testing.T) {
 	here := people("bot", "Bot", "BOT")
 	for content, want := range map[string]string{"@Bot": "Bot", "@BOT @bot": "BOT bot", "@bOT": "bot", "@bot": "bot",
 		"@bot @Bot @BOT": "bot Bot BOT", "@bot @bOT": "bot", "@bOT @Bot @bot": "bot Bot"} {
-		if got, _ := Scan(content, here); named(got) != want {
+		if got, _ := scan(content, here); named(got) != want {
 			t.Errorf("Scan(%q) = %q, want %q", content, named(got), want)
 		}
 	}
@@ -126,24 +126,24 @@ func TestCap(t *testing.T) {
 	}
 	here := people(names...)
 	content := "@nobody @bot0 @" + strings.Join(names, " @")
-	got, all := Scan(content, here)
+	got, all := scan(content, here)
 	if len(got) != limits.MaxMentions || named(got) != strings.Join(names[:limits.MaxMentions], " ") || all {
 		t.Errorf("Scan took %q, %v", named(got), all)
 	}
 	for _, tail := range []string{" @all", " @ALL!", " @所有人"} {
-		if got, all := Scan(content+tail, here); len(got) != limits.MaxMentions || !all {
+		if got, all := scan(content+tail, here); len(got) != limits.MaxMentions || !all {
 			t.Errorf("after the cap, %q: %d mentions, all %v", tail, len(got), all)
 		}
 	}
 	// Names of bots that are not participants do not count.
-	if got, _ := Scan(strings.Repeat("@ghost ", 100)+"@bot7", here); named(got) != "bot7" {
+	if got, _ := scan(strings.Repeat("@ghost ", 100)+"@bot7", here); named(got) != "bot7" {
 		t.Errorf("Scan took %q", named(got))
 	}
 }
 
 func TestNoParticipants(t *testing.T) {
 	t.Parallel()
-	if got, all := Scan("@bob @all", nil); len(got) != 0 || !all {
+	if got, all := scan("@bob @all", nil); len(got) != 0 || !all {
 		t.Errorf("Scan = %v, %v", got, all)
 	}
 }
@@ -202,6 +202,48 @@ func oracle(content string, participants []Participant) (names []string, all boo
 	return names, all
 }
 
+// scan returns the mentions of a message.
+func scan(content string, participants []Participant) ([]Participant, bool) {
+	found := Scan(content, participants)
+	return found.Mentions, found.All
+}
+
+// What is named and not mentioned is found too: names of no participant, each once as it is written
+// first, and participants after the twentieth.
+func TestNotMentioned(t *testing.T) {
+	t.Parallel()
+	var crowd, ghosts []string
+	for i := range 45 {
+		crowd, ghosts = append(crowd, fmt.Sprintf("bot%d", i)), append(ghosts, fmt.Sprintf("ghost%d", i))
+	}
+	long := strings.Repeat("x", limits.MaxBotName)
+	for _, c := range []struct {
+		content string
+		here    []Participant
+		beyond  string
+		others  string
+		more    bool
+	}{
+		{"nobody", people("bob"), "", "", false},
+		{"@bob @all", people("bob"), "", "", false},
+		{"@Ghost, @bob and @ghost", people("bob"), "", "Ghost", false},
+		{"a@ghost.org", people("bob"), "", "", false},
+		{"@ghost @specter", nil, "", "ghost specter", false},
+		{"@" + long + " @" + long + "x", nil, "", long, false},
+		{"@" + strings.Join(crowd[:20], " @"), people(crowd...), "", "", false},
+		{"@" + strings.Join(crowd[:22], " @") + " @bot3 @bot21 @ghost", people(crowd...), "bot20 bot21", "ghost", false},
+		{"@" + strings.Join(crowd[:40], " @"), people(crowd...), strings.Join(crowd[20:40], " "), "", false},
+		{"@" + strings.Join(crowd[:41], " @"), people(crowd...), strings.Join(crowd[20:40], " "), "", true},
+		{"@" + strings.Join(ghosts[:20], " @") + " @ghost3", nil, "", strings.Join(ghosts[:20], " "), false},
+		{"@" + strings.Join(ghosts[:21], " @"), nil, "", strings.Join(ghosts[:20], " "), true},
+	} {
+		found := Scan(c.content, c.here)
+		if named(found.Beyond) != c.beyond || strings.Join(found.Others, " ") != c.others || found.More != c.more {
+			t.Errorf("Scan(%.40q) = %q, %q, %v, want %q, %q, %v", c.content, named(found.Beyond), found.Others, found.More, c.beyond, c.others, c.more)
+		}
+	}
+}
+
 func FuzzScan(f *testing.F) {
 	for _, s := range []string{"@bob @all", "x@bob", "@@Bob@nova", "@所有人，", "请@Nova\xff@ALL", "@a@b@c@d@e@f"} {
 		f.Add(s)
@@ -209,10 +251,19 @@ func FuzzScan(f *testing.F) {
 	here := people("bob", "Bob", "Nova", "a", "b", "c", "d", "e", "f", "0", "1", "2", "3", "4", "5", "6", "7", "8", "9",
 		"-", "_", "--", "g", "h", "i", "j", "k", "A-_9")
 	f.Fuzz(func(t *testing.T, content string) {
-		got, all := Scan(content, here)
+		got, all := scan(content, here)
 		want, wantAll := oracle(content, here)
 		if named(got) != strings.Join(want, " ") || all != wantAll {
 			t.Fatalf("Scan(%q) = %q, %v, want %q, %v", content, named(got), all, want, wantAll)
+		}
+		found := Scan(content, here)
+		if len(found.Others) > limits.MaxNotReached || len(found.Beyond) > limits.MaxNotReached {
+			t.Fatalf("Scan(%q) found %d names and %d beyond", content, len(found.Others), len(found.Beyond))
+		}
+		for _, name := range found.Others {
+			if !strings.Contains(content, "@"+name) || slices.ContainsFunc(here, func(p Participant) bool { return strings.EqualFold(p.Name, name) }) {
+				t.Fatalf("Scan(%q) found the name %q", content, name)
+			}
 		}
 	})
 }

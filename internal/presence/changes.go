@@ -12,7 +12,7 @@ import (
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
 
-// setOnline makes a bot present on this node. Its first presence on any node sets the bot online
+// setOnline makes a bot present on this node, or records that it has streams. Its first presence on any node sets the bot online
 // and appends the event. A deleted bot is ignored.
 func (t *Tracker) setOnline(ctx context.Context, org, id string) error {
 	return t.Store.Update(ctx, org, func(tx Tx) error {
@@ -22,6 +22,9 @@ func (t *Tracker) setOnline(ctx context.Context, org, id string) error {
 		}
 		if err != nil {
 			return err
+		}
+		if t.Streams {
+			return tx.AddStreaming(ctx, id, t.Node.ID)
 		}
 		if err := tx.AddPresence(ctx, id, t.Node.ID); err != nil {
 			return err
@@ -50,10 +53,16 @@ func (t *Tracker) setOnline(ctx context.Context, org, id string) error {
 }
 
 // setOffline ends the presence of bots of an org on this node, and sets offline those that are
-// present on no other.
+// present on no other; or it records that they have no streams.
 func (t *Tracker) setOffline(ctx context.Context, org string, bots []string) error {
 	return t.Store.Update(ctx, org, func(tx Tx) error {
 		for _, id := range bots {
+			if t.Streams {
+				if err := tx.RemoveStreaming(ctx, id, t.Node.ID); err != nil {
+					return err
+				}
+				continue
+			}
 			if err := tx.RemovePresence(ctx, id, t.Node.ID); err != nil {
 				return err
 			}
@@ -136,8 +145,12 @@ func (t *Tracker) repeat(ctx context.Context) error {
 	return nil
 }
 
-// sweep sets offline the bots that are present on no live node.
+// sweep sets offline the bots that are present on no live node. The records of streams are removed
+// with the lease of their node.
 func (t *Tracker) sweep(ctx context.Context) error {
+	if t.Streams {
+		return nil
+	}
 	for after := ""; ; {
 		rows, err := t.Store.OnlineAbsent(ctx, t.Node.Live(), after, page)
 		if err != nil {

@@ -38,6 +38,9 @@ type Config struct {
 	Node  *node.Node
 	Now   func() time.Time
 	Log   *slog.Logger
+	// Streams: it counts streams of events instead of connections. They do not set bots online
+	// (B2B-PRES-003); senders of messages are told of them (B2B-RCPT-003).
+	Streams bool
 }
 
 // Tracker counts the connections of the bots of this node.
@@ -115,6 +118,9 @@ func (t *Tracker) Join(ctx context.Context, org, bot string) {
 // degraded webhook of the bot (B2B-HOOK-021).
 func (t *Tracker) ensureOnline(ctx context.Context, c *connections, bot string) error {
 	if c.stored && !c.failed {
+		if t.Streams {
+			return nil
+		}
 		status, err := t.Store.WebhookStatus(ctx, bot)
 		if err != nil || !status.Degraded {
 			return err

@@ -327,3 +327,50 @@ func TestConcurrentChanges(t *testing.T) {
 		}
 	}
 }
+
+// Streams of a bot count on the nodes that have them, and those of a node that crashed end with its
+// lease (B2B-RCPT-003, B2B-RCPT-007). They set no bot online and append no event.
+func TestStreams(t *testing.T) {
+	t.Parallel()
+	fx := newFixture(t)
+	one, two := fx.node("n1", false), fx.node("n2", false)
+	streams := func(n *tracker) *presence.Tracker {
+		now := func() time.Time { return time.UnixMilli(fx.clock.Load()) }
+		return presence.New(presence.Config{
+			Store: store.Narrow(fx.store, func(tx store.Tx) presence.Tx { return tx }), Node: n.node, Now: now, Log: slog.New(slog.DiscardHandler), Streams: true,
+		})
+	}
+	first, second := streams(one), streams(two)
+	want := func(when, bot string, streaming bool) {
+		t.Helper()
+		a, err := fx.store.Addressee(t.Context(), "org", bot)
+		if err != nil || a.Streaming != streaming || a.Online {
+			t.Errorf("%s: %+v, %v", when, a, err)
+		}
+	}
+	want("at first", "ann", false)
+	first.Join(t.Context(), "org", "ann")
+	first.Join(t.Context(), "org", "ann")
+	first.Join(t.Context(), "org", "nobody")
+	want("with two streams", "ann", true)
+	first.Leave("org", "ann")
+	want("with one stream", "ann", true)
+	second.Join(t.Context(), "org", "ann")
+	first.Leave("org", "ann")
+	want("with a stream on the other node", "ann", true)
+	second.Leave("org", "ann")
+	want("without a stream", "ann", false)
+
+	second.Join(t.Context(), "org", "bob")
+	first.Join(t.Context(), "org", "ann")
+	for range 13 { // the second node is no longer there
+		fx.advance(2500*time.Millisecond, one)
+	}
+	want("after its node crashed", "bob", false)
+	want("on the node that is left", "ann", true)
+	if err := first.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	want("after its node stopped", "ann", false)
+	fx.wantEvents()
+}

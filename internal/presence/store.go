@@ -22,6 +22,8 @@ type Tx interface {
 	Present(ctx context.Context, bot string, live store.Live) (bool, error)
 	AddPresence(ctx context.Context, bot, node string) error
 	RemovePresence(ctx context.Context, bot, node string) error
+	AddStreaming(ctx context.Context, bot, node string) error
+	RemoveStreaming(ctx context.Context, bot, node string) error
 	Append(ctx context.Context, e store.Event) (seq int64, err error)
 	WebhookStatus(ctx context.Context, bot string) (*store.WebhookStatus, error)
 	PutWebhookStatus(ctx context.Context, s *store.WebhookStatus) error

@@ -37,7 +37,9 @@ type channelTx interface {
 	auditTx
 	settingsReader
 	rateTx
-	BotID(ctx context.Context, org, ref string) (string, error)
+	reachReader
+	Addressee(ctx context.Context, org, ref string) (*store.Addressee, error)
+	ChannelPeer(ctx context.Context, channel, bot string) (*store.Addressee, error)
 	DirectChannelOf(ctx context.Context, org, botA, botB string) (*store.Channel, error)
 	IsChannelMember(ctx context.Context, channel, bot string) (bool, error)
 	CreateChannel(ctx context.Context, c *store.Channel, botA, botB string) error

@@ -25,11 +25,11 @@ func (s *channelService) SendDirectMessage(ctx context.Context, req *b2bv1.SendD
 	}
 	in := changeOptions{org: caller.OrgID, responseOrg: caller.OrgID, class: d.quotaClass(nil)}
 	return changeIn(ctx, s.core, in, req, func(tx channelTx) (*b2bv1.SendDirectMessageResponse, error) {
-		target, err := tx.BotID(ctx, caller.OrgID, req.GetTo())
+		target, err := tx.Addressee(ctx, caller.OrgID, req.GetTo())
 		switch {
 		case err != nil:
 			return nil, notFound(err, "bot")
-		case target == caller.BotID:
+		case target.ID == caller.BotID:
 			return nil, call.Invalid("to: Cannot send to yourself")
 		case d.tooLong != nil:
 			return nil, d.tooLong
@@ -37,20 +37,23 @@ func (s *channelService) SendDirectMessage(ctx context.Context, req *b2bv1.SendD
 		if err := s.countMessage(ctx, tx); err != nil {
 			return nil, err
 		}
-		channel, err := tx.DirectChannelOf(ctx, caller.OrgID, caller.BotID, target)
+		channel, err := tx.DirectChannelOf(ctx, caller.OrgID, caller.BotID, target.ID)
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return nil, fmt.Errorf("look up the channel of two bots: %w", err)
 		}
 		if channel == nil {
-			if channel, err = s.openChannel(ctx, tx, target); err != nil {
+			if channel, err = s.openChannel(ctx, tx, target.ID); err != nil {
 				return nil, err
 			}
 		}
-		message, err := s.post(ctx, tx, channel.ID, contentType, d, marksOf(req), detail{"channel_id": channel.ID, "to": target})
+		message, err := s.post(ctx, tx, channel.ID, contentType, d, marksOf(req), detail{"channel_id": channel.ID, "to": target.ID})
 		if err != nil {
 			return nil, err
 		}
-		return &b2bv1.SendDirectMessageResponse{ChannelId: channel.ID, Message: message, Ts: millis(message.CreatedAt)}, nil
+		recipients, err := s.recipientList(tx).direct(ctx, target)
+		return &b2bv1.SendDirectMessageResponse{
+			ChannelId: channel.ID, Message: message, Ts: millis(message.CreatedAt), Recipients: recipients,
+		}, err
 	})
 }
 
@@ -86,7 +89,12 @@ func (s *channelService) SendChannelMessage(ctx context.Context, req *b2bv1.Send
 		if err != nil {
 			return nil, err
 		}
-		return &b2bv1.SendChannelMessageResponse{ChannelId: message.ChannelId, Message: message}, nil
+		peer, err := tx.ChannelPeer(ctx, req.GetChannelId(), caller.BotID)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return nil, fmt.Errorf("look up the receiver of a message: %w", err)
+		}
+		recipients, err := s.recipientList(tx).direct(ctx, peer)
+		return &b2bv1.SendChannelMessageResponse{ChannelId: message.ChannelId, Message: message, Recipients: recipients}, err
 	})
 }
 

@@ -288,6 +288,12 @@ func TestThreadMessageEventEqualsTheMessage(t *testing.T) {
 	if m := first.Message; m.Content != "look @Nova @all" || !m.MentionAll || len(m.Mentions) != 1 || m.Mentions[0].Name != "nova" {
 		t.Errorf("first message: %v", m)
 	}
+	for _, m := range []*b2bv1.ThreadMessage{first.Message, sent.Message} {
+		if m.Recipients.GetCount() != 1 {
+			t.Errorf("recipients: %v", m.Recipients)
+		}
+		m.Recipients = nil // only the sender has them
+	}
 	list, err := w.ThreadService.ListThreadMessages(a, &b2bv1.ListThreadMessagesRequest{ThreadId: id})
 	if err != nil || len(list.Items) != 2 || list.Paged {
 		t.Fatalf("list: %v, %v", list, err)

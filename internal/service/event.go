@@ -53,6 +53,10 @@ func (s *eventService) Subscribe(ctx context.Context, req *b2bv1.SubscribeReques
 		return err
 	}
 	defer sub.Close()
+	if c := info.Caller; s.Streaming != nil && c.Kind == call.Bot && !c.ViaSession() {
+		s.Streaming.Join(ctx, c.OrgID, c.BotID)
+		defer s.Streaming.Leave(c.OrgID, c.BotID)
+	}
 	call.Endless(ctx)
 	push := info.Push
 	if push == nil {

@@ -73,6 +73,13 @@ type Connections interface {
 	Stats() *b2bv1.ConnectionStats
 }
 
+// Streaming is called for streams of events of bots that authenticated with a token (package
+// presence).
+type Streaming interface {
+	Join(ctx context.Context, org, bot string)
+	Leave(org, bot string)
+}
+
 // Tickets issues the tickets of WebSocket connections (package auth).
 type Tickets interface {
 	Issue(ctx context.Context, t *store.WsTicket, life time.Duration) (text string, err error)
@@ -96,6 +103,7 @@ type Deps struct {
 	Config   Config
 	Single   bool // no other process changes the database
 
+	Streaming Streaming       // nil: senders are not told of streams
 	Streams   context.Context // streams end when it is done; nil: never
 	Heartbeat time.Duration   // of streams; 0: 15 seconds
 }

@@ -36,6 +36,7 @@ type threadTx interface {
 	entryReader
 	settingsReader
 	rateTx
+	reachReader
 	Bot(ctx context.Context, org, id string) (*store.Bot, error)
 	ResolveBot(ctx context.Context, org, ref string) (*store.Bot, error)
 	IsChannelMember(ctx context.Context, channel, bot string) (bool, error)

@@ -50,10 +50,19 @@ func (s *threadService) SendThreadMessage(ctx context.Context, req *b2bv1.SendTh
 			ID: newID(), ThreadID: t.ID, SenderID: &caller.BotID, Content: d.content, ContentType: contentType,
 			Parts: d.parts, Metadata: metadata, ReplyToID: req.ReplyTo, CreatedAt: s.nowMS(), Marks: marksOf(req),
 		}}
-		if err := setMentions(ctx, tx, &row.ThreadMessage); err != nil {
+		named, here, err := setMentions(ctx, tx, &row.ThreadMessage)
+		if err != nil {
 			return nil, err
 		}
-		return s.postToThread(ctx, tx, &row, d)
+		message, err := s.postToThread(ctx, tx, &row, d)
+		if err != nil {
+			return nil, err
+		}
+		recipients, err := s.threadRecipients(ctx, tx, t.ID, named, here, replyTo)
+		if err != nil {
+			return nil, err
+		}
+		return &b2bv1.SendThreadMessageResponse{Message: withRecipients(message, recipients)}, nil
 	})
 }
 
@@ -99,40 +108,40 @@ type storedMention struct {
 }
 
 // setMentions sets the current participants that the content of a message mentions (B2B-MSG-030 to
-// 035).
-func setMentions(ctx context.Context, tx threadTx, m *store.ThreadMessage) error {
+// 035). It returns what the content mentions, and the participants if it may mention any.
+func setMentions(ctx context.Context, tx threadTx, m *store.ThreadMessage) (found mention.Found, rows []store.ParticipantRow, err error) {
 	if !strings.Contains(m.Content, "@") {
-		return nil
+		return found, nil, nil
 	}
-	rows, err := tx.Participants(ctx, m.ThreadID, limits.MaxParticipants)
+	rows, err = tx.Participants(ctx, m.ThreadID, limits.MaxParticipants)
 	if err != nil {
-		return fmt.Errorf("list participants for mentions: %w", err)
+		return found, nil, fmt.Errorf("list participants for mentions: %w", err)
 	}
 	here := make([]mention.Participant, len(rows))
 	for i := range rows {
 		here[i] = mention.Participant{ID: rows[i].BotID, Name: rows[i].Name}
 	}
-	found, all := mention.Scan(m.Content, here)
-	m.MentionAll = all
-	if len(found) == 0 {
-		return nil
+	found = mention.Scan(m.Content, here)
+	m.MentionAll = found.All
+	if len(found.Mentions) == 0 {
+		return found, rows, nil
 	}
-	kept := make([]storedMention, len(found))
-	for i, f := range found {
+	kept := make([]storedMention, len(found.Mentions))
+	for i, f := range found.Mentions {
 		kept[i] = storedMention{BotID: f.ID, Name: f.Name}
 	}
 	text, err := json.Marshal(kept)
 	if err != nil {
-		return fmt.Errorf("marshal mentions: %w", err)
+		return found, nil, fmt.Errorf("marshal mentions: %w", err)
 	}
 	mentions := string(text)
 	m.Mentions = &mentions
-	return nil
+	return found, rows, nil
 }
 
 // postToThread emits the event of a checked message, stores it, updates the thread's last activity,
 // and writes the audit entry.
-func (s *threadService) postToThread(ctx context.Context, tx threadTx, row *store.ThreadMessageRow, d *draft) (*b2bv1.SendThreadMessageResponse, error) {
+func (s *threadService) postToThread(ctx context.Context, tx threadTx, row *store.ThreadMessageRow, d *draft) (*b2bv1.ThreadMessage, error) {
 	message := new(threadMessageSlot).fill(row, d.shown)
 	message.Traceparent, message.Tracestate = cause(ctx)
 	var err error
@@ -151,7 +160,18 @@ func (s *threadService) postToThread(ctx context.Context, tx threadTx, row *stor
 	org := call.CallerOf(ctx).OrgID
 	details := detail{"thread_id": row.ThreadID}.via(ctx)
 	err = s.audit(ctx, tx, org, actorBot(ctx), "message.send", "thread_message", row.ID, details)
-	return &b2bv1.SendThreadMessageResponse{Message: message}, err
+	return message, err
+}
+
+// withRecipients returns a message as the response to its sender has it. The message itself belongs
+// to its event, and shares its values with the copy.
+func withRecipients(m *b2bv1.ThreadMessage, r *b2bv1.Recipients) *b2bv1.ThreadMessage {
+	return &b2bv1.ThreadMessage{
+		Id: m.Id, ThreadId: m.ThreadId, SenderId: m.SenderId, SenderName: m.SenderName, Content: m.Content, ContentType: m.ContentType,
+		Parts: m.Parts, Mentions: m.Mentions, MentionAll: m.MentionAll, ReplyToId: m.ReplyToId, ReplyToMessage: m.ReplyToMessage,
+		Metadata: m.Metadata, CreatedAt: m.CreatedAt, Traceparent: m.Traceparent, Tracestate: m.Tracestate,
+		Automatic: m.Automatic, NoReply: m.NoReply, Recipients: r,
+	}
 }
 
 // ListThreadMessages returns messages, paged by token or by time (B2B-MSG-050, B2B-MSG-051).

@@ -119,6 +119,7 @@ type Reader interface {
 	IdempotencyReader
 	WsTicketReader
 	PresenceReader
+	ReachReader
 	ImportReader
 	FileReader
 	RetentionReader
@@ -157,6 +158,7 @@ type Tx interface {
 	WsTicketWriter
 	NodeWriter
 	PresenceWriter
+	StreamWriter
 	ImportWriter
 	FileWriter
 	InstallationWriter

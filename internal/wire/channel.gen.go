@@ -238,6 +238,11 @@ func membersSendDirectMessageResponse(b []byte, m *v1.SendDirectMessageResponse)
 	b = append(b, `,"ts":`...)
 	b = appendInt64(b, m.Ts)
 	b = append(b, ',')
+	if m.Recipients != nil {
+		b = append(b, `"recipients":`...)
+		b = AppendRecipients(b, m.Recipients)
+		b = append(b, ',')
+	}
 	return b
 }
 
@@ -290,6 +295,11 @@ func membersSendChannelMessageResponse(b []byte, m *v1.SendChannelMessageRespons
 	b = append(b, `,"message":`...)
 	b = AppendChannelMessage(b, m.Message)
 	b = append(b, ',')
+	if m.Recipients != nil {
+		b = append(b, `"recipients":`...)
+		b = AppendRecipients(b, m.Recipients)
+		b = append(b, ',')
+	}
 	return b
 }
 

@@ -36,6 +36,12 @@ func Append(b []byte, m proto.Message) ([]byte, error) {
 		return AppendListOrgThreadArtifactsRequest(b, m), nil
 	case *v1.ListOrgThreadArtifactsResponse:
 		return AppendListOrgThreadArtifactsResponse(b, m), nil
+	case *v1.Recipient:
+		return AppendRecipient(b, m), nil
+	case *v1.NotReached:
+		return AppendNotReached(b, m), nil
+	case *v1.Recipients:
+		return AppendRecipients(b, m), nil
 	case *v1.Part:
 		return AppendPart(b, m), nil
 	case *v1.PartList:
@@ -772,6 +778,12 @@ func EnumText(v protoreflect.Enum) string {
 	switch v := v.(type) {
 	case v1.ArtifactType:
 		return textArtifactType(v)
+	case v1.AddressedBy:
+		return textAddressedBy(v)
+	case v1.Reach:
+		return textReach(v)
+	case v1.NotReachedReason:
+		return textNotReachedReason(v)
 	case v1.ChannelType:
 		return textChannelType(v)
 	case v1.ThreadStatus:

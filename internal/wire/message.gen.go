@@ -288,5 +288,10 @@ func membersThreadMessage(b []byte, m *v1.ThreadMessage) []byte {
 		b = appendOptional(b, m.NoReply, strconv.AppendBool)
 		b = append(b, ',')
 	}
+	if m.Recipients != nil {
+		b = append(b, `"recipients":`...)
+		b = AppendRecipients(b, m.Recipients)
+		b = append(b, ',')
+	}
 	return b
 }

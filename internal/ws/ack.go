@@ -14,15 +14,16 @@ import (
 var acks = map[string]func(r *result, req, res proto.Message){
 	"send": func(r *result, _, res proto.Message) {
 		m := res.(*b2bv1.SendChannelMessageResponse)
-		r.directMessage(m.ChannelId, m.Message)
+		r.directMessage(m.ChannelId, m.Message).recipients(m.Recipients)
 	},
 	"send_dm": func(r *result, _, res proto.Message) {
 		m := res.(*b2bv1.SendDirectMessageResponse)
-		r.directMessage(m.ChannelId, m.Message)
+		r.directMessage(m.ChannelId, m.Message).recipients(m.Recipients)
 	},
 	"send_thread_message": func(r *result, _, res proto.Message) {
 		m := res.(*b2bv1.SendThreadMessageResponse).GetMessage()
-		r.text("resource_id", m.GetId()).text("message_id", m.GetId()).text("thread_id", m.GetThreadId()).at("timestamp", m.GetCreatedAt())
+		r.text("resource_id", m.GetId()).text("message_id", m.GetId()).text("thread_id", m.GetThreadId()).at("timestamp", m.GetCreatedAt()).
+			recipients(m.GetRecipients())
 	},
 	"thread_create": func(r *result, _, res proto.Message) {
 		t := res.(*b2bv1.CreateThreadResponse).GetThread()
@@ -117,8 +118,18 @@ func (r *result) at(name string, v *timestamppb.Timestamp) *result {
 
 func (r *result) thread(id string) *result { return r.text("resource_id", id).text("thread_id", id) }
 
-func (r *result) directMessage(channel string, m *b2bv1.ChannelMessage) {
-	r.text("resource_id", m.GetId()).text("channel_id", channel).text("message_id", m.GetId()).at("timestamp", m.GetCreatedAt())
+func (r *result) directMessage(channel string, m *b2bv1.ChannelMessage) *result {
+	return r.text("resource_id", m.GetId()).text("channel_id", channel).text("message_id", m.GetId()).at("timestamp", m.GetCreatedAt())
+}
+
+// recipients appends who a message is addressed to. The stored response to a request of an earlier
+// version has none.
+func (r *result) recipients(v *b2bv1.Recipients) *result {
+	if v != nil {
+		r.key("recipients")
+		r.b = wire.AppendRecipients(r.b, v)
+	}
+	return r
 }
 
 func (r *result) artifact(a *b2bv1.Artifact) *result {

@@ -20,7 +20,7 @@ import (
 )
 
 var (
-	times   = regexp.MustCompile(`("(?:timestamp|joined_at)":)\d{13}\b`)
+	times   = regexp.MustCompile(`("(?:timestamp|joined_at|offline_since)":)\d{13}\b`)
 	uuids   = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}`)
 	cursors = regexp.MustCompile(`"cursor":"[^"]*"`)
 )

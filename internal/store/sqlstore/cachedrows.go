@@ -87,9 +87,25 @@ func assign(dest, v any) error {
 			*d = n
 			return nil
 		}
+	case *bool:
+		switch v := v.(type) {
+		case bool:
+			*d = v
+			return nil
+		case int64:
+			if v == 0 || v == 1 {
+				*d = v == 1
+				return nil
+			}
+		}
 	case **string:
 		if s, ok := v.(string); ok {
 			*d = &s
+			return nil
+		}
+	case **int64:
+		if n, ok := v.(int64); ok {
+			*d = &n
 			return nil
 		}
 	case sql.Scanner:

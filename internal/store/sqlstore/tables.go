@@ -57,6 +57,7 @@ const (
 	onInboxPositions
 	onDeliveries
 	onInboxScopes
+	onStreaming
 
 	onThreads = onThreadRows | onActivity
 
@@ -64,19 +65,19 @@ const (
 	withChannels = onChannels | onChannelMembers | onChannelMessages | onThreads
 	withThreads  = onThreads | onThreadParticipants | onThreadJoinRequests | onThreadMessages | onArtifacts | onArtifactSums
 	withBots     = onBots | onBotTokens | onChannelMembers | onThreads | onThreadParticipants | onThreadJoinRequests |
-		onMembershipHistory | onArtifacts | onFiles | onPresence |
+		onMembershipHistory | onArtifacts | onFiles | onPresence | onStreaming |
 		onWebhookStatus | onWebhookCursors | onWebhookLeases | onWebhookDeliveries | onLeases | onLeaseWaits |
 		onInboxes | onDeliveries | onInboxScopes
 	withOrgs = onOrgs | onOrgSettings | onOrgLogs | onOrgTickets | onTombstones | onUploadDays | onArtifactTotals | onArtifactDays |
 		onInboxPositions | withChannels | withThreads | withBots
 
 	// onCached are the tables with rows that are worth caching and belong to one org.
-	onCached = onOrgs | onOrgSettings | onBots | onChannels | onChannelMembers | onThreads | onThreadParticipants
+	onCached = onKept | onActivity | onStreaming | onWebhookStatus
 )
 
 // onKept are the tables of access, membership and settings. What was read is checked against their
 // changes in any case, since the server may have used what it keeps in memory of them.
-const onKept = onCached &^ onActivity
+const onKept = onOrgs | onOrgSettings | onBots | onChannels | onChannelMembers | onThreadRows | onThreadParticipants
 
 // tableNames are the tables of the schema, and the last activity of threads.
 var tableNames = []string{
@@ -86,7 +87,7 @@ var tableNames = []string{
 	"ws_tickets", "presence", "imports", "files", "installation", "(activity of threads)", "upkeep_jobs",
 	"webhook_cursors", "webhook_leases", "webhook_deliveries", "login_failures", "nodes", "upload_days",
 	"artifact_sums", "artifact_totals", "artifact_days", "log_streams", "log_index", "log_heads", "log_runs", "leases", "lease_waits",
-	"inboxes", "inbox_positions", "deliveries", "inbox_scopes",
+	"inboxes", "inbox_positions", "deliveries", "inbox_scopes", "streaming",
 }
 
 // name returns the name of the one table of a set.

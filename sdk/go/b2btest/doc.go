@@ -5,8 +5,9 @@
 //   - a [RealServer] is the program b2b on a free port, with data in a temporary folder. It can be
 //     killed and restarted.
 //
-// Both give the clients of package b2b the same responses and events (B2B-SDK-037). An agent that
-// takes its client as an argument is tested with either:
+// Both give the clients of package b2b the same responses and events (B2B-SDK-037), but for the
+// recipients of messages, of which the fake server says nothing. An agent that takes its client as
+// an argument is tested with either:
 //
 //	server := b2btest.NewFakeServer()
 //	defer server.Close()

@@ -109,8 +109,8 @@ func (r *results) replace(v any, key string) any {
 	switch v := v.(type) {
 	case map[string]any:
 		for _, k := range slices.Sorted(maps.Keys(v)) {
-			if k == "online" || k == "lastSeenAt" || k == "authRole" || k == "paged" {
-				delete(v, k) // presence, the first bot of an org, and a mark of REST
+			if k == "online" || k == "lastSeenAt" || k == "authRole" || k == "paged" || k == "recipients" {
+				delete(v, k) // presence, the first bot of an org, a mark of REST, and how bots can be reached
 				continue
 			}
 			value := v[k]

@@ -13,7 +13,7 @@ from b2b_protocol.testing import FakeServer, RealServer
 def normal(value: Any, names: dict[str, str], key: str = "") -> Any:
     """Returns a value with the ids in the order of their appearance, and without times."""
     if isinstance(value, dict):
-        return {k: normal(v, names, k) for k, v in value.items() if k not in ("online", "last_seen_at")}
+        return {k: normal(v, names, k) for k, v in value.items() if k not in ("online", "last_seen_at", "recipients")}
     if isinstance(value, list):
         return [normal(one, names, key) for one in value]
     if value is None:

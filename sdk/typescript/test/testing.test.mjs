@@ -128,7 +128,7 @@ async function script(lead, peer) {
   }
   const names = new Map();
   const normal = (key, value) => {
-    if (key === "online" || key === "last_seen_at") return undefined;
+    if (key === "online" || key === "last_seen_at" || key === "recipients") return undefined;
     if (/_at$|^ts$/.test(key)) return value === null ? null : "time";
     if (typeof value === "string" && /(^|_)(id|by|cursor)$/.test(key)) {
       if (!names.has(value)) names.set(value, `id ${names.size}`);

@@ -685,7 +685,9 @@ type SendDirectMessageResponse struct {
 	// The message.
 	Message *ChannelMessage `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
 	// When it was sent, Unix milliseconds; the same as message.created_at.
-	Ts            int64 `protobuf:"varint,3,opt,name=ts,proto3" json:"ts,omitempty"`
+	Ts int64 `protobuf:"varint,3,opt,name=ts,proto3" json:"ts,omitempty"`
+	// Who it is addressed to.
+	Recipients    *Recipients `protobuf:"bytes,4,opt,name=recipients,proto3,oneof" json:"recipients,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -739,6 +741,13 @@ func (x *SendDirectMessageResponse) GetTs() int64 {
 		return x.Ts
 	}
 	return 0
+}
+
+func (x *SendDirectMessageResponse) GetRecipients() *Recipients {
+	if x != nil {
+		return x.Recipients
+	}
+	return nil
 }
 
 // Asks to send into a channel.
@@ -856,7 +865,9 @@ type SendChannelMessageResponse struct {
 	// The channel.
 	ChannelId string `protobuf:"bytes,1,opt,name=channel_id,json=channelId,proto3" json:"channel_id,omitempty"`
 	// The message.
-	Message       *ChannelMessage `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
+	Message *ChannelMessage `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
+	// Who it is addressed to.
+	Recipients    *Recipients `protobuf:"bytes,4,opt,name=recipients,proto3,oneof" json:"recipients,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -901,6 +912,13 @@ func (x *SendChannelMessageResponse) GetChannelId() string {
 func (x *SendChannelMessageResponse) GetMessage() *ChannelMessage {
 	if x != nil {
 		return x.Message
+	}
+	return nil
+}
+
+func (x *SendChannelMessageResponse) GetRecipients() *Recipients {
+	if x != nil {
+		return x.Recipients
 	}
 	return nil
 }
@@ -1381,7 +1399,7 @@ var File_b2b_v1_channel_proto protoreflect.FileDescriptor
 
 const file_b2b_v1_channel_proto_rawDesc = "" +
 	"\n" +
-	"\x14b2b/v1/channel.proto\x12\x06b2b.v1\x1a\x1bb2b/options/v1/limits.proto\x1a\x1cb2b/options/v1/options.proto\x1a\x14b2b/v1/message.proto\x1a\x14b2b/v1/settles.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb6\x01\n" +
+	"\x14b2b/v1/channel.proto\x12\x06b2b.v1\x1a\x1bb2b/options/v1/limits.proto\x1a\x1cb2b/options/v1/options.proto\x1a\x14b2b/v1/message.proto\x1a\x14b2b/v1/receipt.proto\x1a\x14b2b/v1/settles.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb6\x01\n" +
 	"\aChannel\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x15\n" +
 	"\x06org_id\x18\x02 \x01(\tR\x05orgId\x12'\n" +
@@ -1454,12 +1472,16 @@ const file_b2b_v1_channel_proto_rawDesc = "" +
 	"\t_no_replyB\n" +
 	"\n" +
 	"\b_settlesB\r\n" +
-	"\v_request_id\"|\n" +
+	"\v_request_id\"\xcc\x01\n" +
 	"\x19SendDirectMessageResponse\x12\x1d\n" +
 	"\n" +
 	"channel_id\x18\x01 \x01(\tR\tchannelId\x120\n" +
 	"\amessage\x18\x02 \x01(\v2\x16.b2b.v1.ChannelMessageR\amessage\x12\x0e\n" +
-	"\x02ts\x18\x03 \x01(\x03R\x02ts\"\xe4\x03\n" +
+	"\x02ts\x18\x03 \x01(\x03R\x02ts\x12?\n" +
+	"\n" +
+	"recipients\x18\x04 \x01(\v2\x12.b2b.v1.RecipientsB\x06ڵ\x18\x02\b\x01H\x00R\n" +
+	"recipients\x88\x01\x01B\r\n" +
+	"\v_recipients\"\xe4\x03\n" +
 	"\x19SendChannelMessageRequest\x12\"\n" +
 	"\n" +
 	"channel_id\x18\x01 \x01(\tH\x00R\tchannelId\x88\x01\x01\x128\n" +
@@ -1480,11 +1502,15 @@ const file_b2b_v1_channel_proto_rawDesc = "" +
 	"\t_no_replyB\n" +
 	"\n" +
 	"\b_settlesB\r\n" +
-	"\v_request_id\"m\n" +
+	"\v_request_id\"\xbd\x01\n" +
 	"\x1aSendChannelMessageResponse\x12\x1d\n" +
 	"\n" +
 	"channel_id\x18\x01 \x01(\tR\tchannelId\x120\n" +
-	"\amessage\x18\x02 \x01(\v2\x16.b2b.v1.ChannelMessageR\amessage\"2\n" +
+	"\amessage\x18\x02 \x01(\v2\x16.b2b.v1.ChannelMessageR\amessage\x12?\n" +
+	"\n" +
+	"recipients\x18\x04 \x01(\v2\x12.b2b.v1.RecipientsB\x06ڵ\x18\x02\b\x01H\x00R\n" +
+	"recipients\x88\x01\x01B\r\n" +
+	"\v_recipients\"2\n" +
 	"\x11GetChannelRequest\x12\x1d\n" +
 	"\n" +
 	"channel_id\x18\x01 \x01(\tR\tchannelId\"J\n" +
@@ -1582,6 +1608,7 @@ var file_b2b_v1_channel_proto_goTypes = []any{
 	(*Part)(nil),                        // 20: b2b.v1.Part
 	(*PartList)(nil),                    // 21: b2b.v1.PartList
 	(*Settles)(nil),                     // 22: b2b.v1.Settles
+	(*Recipients)(nil),                  // 23: b2b.v1.Recipients
 }
 var file_b2b_v1_channel_proto_depIdxs = []int32{
 	0,  // 0: b2b.v1.Channel.type:type_name -> b2b.v1.ChannelType
@@ -1598,32 +1625,34 @@ var file_b2b_v1_channel_proto_depIdxs = []int32{
 	21, // 11: b2b.v1.SendDirectMessageRequest.parts:type_name -> b2b.v1.PartList
 	22, // 12: b2b.v1.SendDirectMessageRequest.settles:type_name -> b2b.v1.Settles
 	5,  // 13: b2b.v1.SendDirectMessageResponse.message:type_name -> b2b.v1.ChannelMessage
-	21, // 14: b2b.v1.SendChannelMessageRequest.parts:type_name -> b2b.v1.PartList
-	22, // 15: b2b.v1.SendChannelMessageRequest.settles:type_name -> b2b.v1.Settles
-	5,  // 16: b2b.v1.SendChannelMessageResponse.message:type_name -> b2b.v1.ChannelMessage
-	3,  // 17: b2b.v1.GetChannelResponse.channel:type_name -> b2b.v1.ChannelWithMembers
-	19, // 18: b2b.v1.ListChannelMessagesRequest.since:type_name -> google.protobuf.Timestamp
-	5,  // 19: b2b.v1.ListChannelMessagesResponse.messages:type_name -> b2b.v1.ChannelMessage
-	4,  // 20: b2b.v1.ListBotChannelsResponse.channels:type_name -> b2b.v1.ChannelListing
-	19, // 21: b2b.v1.GetInboxRequest.since:type_name -> google.protobuf.Timestamp
-	6,  // 22: b2b.v1.GetInboxResponse.messages:type_name -> b2b.v1.InboxMessage
-	7,  // 23: b2b.v1.ChannelService.SendDirectMessage:input_type -> b2b.v1.SendDirectMessageRequest
-	9,  // 24: b2b.v1.ChannelService.SendChannelMessage:input_type -> b2b.v1.SendChannelMessageRequest
-	11, // 25: b2b.v1.ChannelService.GetChannel:input_type -> b2b.v1.GetChannelRequest
-	13, // 26: b2b.v1.ChannelService.ListChannelMessages:input_type -> b2b.v1.ListChannelMessagesRequest
-	15, // 27: b2b.v1.ChannelService.ListBotChannels:input_type -> b2b.v1.ListBotChannelsRequest
-	17, // 28: b2b.v1.ChannelService.GetInbox:input_type -> b2b.v1.GetInboxRequest
-	8,  // 29: b2b.v1.ChannelService.SendDirectMessage:output_type -> b2b.v1.SendDirectMessageResponse
-	10, // 30: b2b.v1.ChannelService.SendChannelMessage:output_type -> b2b.v1.SendChannelMessageResponse
-	12, // 31: b2b.v1.ChannelService.GetChannel:output_type -> b2b.v1.GetChannelResponse
-	14, // 32: b2b.v1.ChannelService.ListChannelMessages:output_type -> b2b.v1.ListChannelMessagesResponse
-	16, // 33: b2b.v1.ChannelService.ListBotChannels:output_type -> b2b.v1.ListBotChannelsResponse
-	18, // 34: b2b.v1.ChannelService.GetInbox:output_type -> b2b.v1.GetInboxResponse
-	29, // [29:35] is the sub-list for method output_type
-	23, // [23:29] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	23, // 14: b2b.v1.SendDirectMessageResponse.recipients:type_name -> b2b.v1.Recipients
+	21, // 15: b2b.v1.SendChannelMessageRequest.parts:type_name -> b2b.v1.PartList
+	22, // 16: b2b.v1.SendChannelMessageRequest.settles:type_name -> b2b.v1.Settles
+	5,  // 17: b2b.v1.SendChannelMessageResponse.message:type_name -> b2b.v1.ChannelMessage
+	23, // 18: b2b.v1.SendChannelMessageResponse.recipients:type_name -> b2b.v1.Recipients
+	3,  // 19: b2b.v1.GetChannelResponse.channel:type_name -> b2b.v1.ChannelWithMembers
+	19, // 20: b2b.v1.ListChannelMessagesRequest.since:type_name -> google.protobuf.Timestamp
+	5,  // 21: b2b.v1.ListChannelMessagesResponse.messages:type_name -> b2b.v1.ChannelMessage
+	4,  // 22: b2b.v1.ListBotChannelsResponse.channels:type_name -> b2b.v1.ChannelListing
+	19, // 23: b2b.v1.GetInboxRequest.since:type_name -> google.protobuf.Timestamp
+	6,  // 24: b2b.v1.GetInboxResponse.messages:type_name -> b2b.v1.InboxMessage
+	7,  // 25: b2b.v1.ChannelService.SendDirectMessage:input_type -> b2b.v1.SendDirectMessageRequest
+	9,  // 26: b2b.v1.ChannelService.SendChannelMessage:input_type -> b2b.v1.SendChannelMessageRequest
+	11, // 27: b2b.v1.ChannelService.GetChannel:input_type -> b2b.v1.GetChannelRequest
+	13, // 28: b2b.v1.ChannelService.ListChannelMessages:input_type -> b2b.v1.ListChannelMessagesRequest
+	15, // 29: b2b.v1.ChannelService.ListBotChannels:input_type -> b2b.v1.ListBotChannelsRequest
+	17, // 30: b2b.v1.ChannelService.GetInbox:input_type -> b2b.v1.GetInboxRequest
+	8,  // 31: b2b.v1.ChannelService.SendDirectMessage:output_type -> b2b.v1.SendDirectMessageResponse
+	10, // 32: b2b.v1.ChannelService.SendChannelMessage:output_type -> b2b.v1.SendChannelMessageResponse
+	12, // 33: b2b.v1.ChannelService.GetChannel:output_type -> b2b.v1.GetChannelResponse
+	14, // 34: b2b.v1.ChannelService.ListChannelMessages:output_type -> b2b.v1.ListChannelMessagesResponse
+	16, // 35: b2b.v1.ChannelService.ListBotChannels:output_type -> b2b.v1.ListBotChannelsResponse
+	18, // 36: b2b.v1.ChannelService.GetInbox:output_type -> b2b.v1.GetInboxResponse
+	31, // [31:37] is the sub-list for method output_type
+	25, // [25:31] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_b2b_v1_channel_proto_init() }
@@ -1632,13 +1661,16 @@ func file_b2b_v1_channel_proto_init() {
 		return
 	}
 	file_b2b_v1_message_proto_init()
+	file_b2b_v1_receipt_proto_init()
 	file_b2b_v1_settles_proto_init()
 	file_b2b_v1_channel_proto_msgTypes[0].OneofWrappers = []any{}
 	file_b2b_v1_channel_proto_msgTypes[3].OneofWrappers = []any{}
 	file_b2b_v1_channel_proto_msgTypes[4].OneofWrappers = []any{}
 	file_b2b_v1_channel_proto_msgTypes[5].OneofWrappers = []any{}
 	file_b2b_v1_channel_proto_msgTypes[6].OneofWrappers = []any{}
+	file_b2b_v1_channel_proto_msgTypes[7].OneofWrappers = []any{}
 	file_b2b_v1_channel_proto_msgTypes[8].OneofWrappers = []any{}
+	file_b2b_v1_channel_proto_msgTypes[9].OneofWrappers = []any{}
 	file_b2b_v1_channel_proto_msgTypes[12].OneofWrappers = []any{}
 	file_b2b_v1_channel_proto_msgTypes[13].OneofWrappers = []any{}
 	file_b2b_v1_channel_proto_msgTypes[14].OneofWrappers = []any{}

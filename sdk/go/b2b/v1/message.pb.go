@@ -731,7 +731,9 @@ type ThreadMessage struct {
 	// True if the sender said that no person and no model wrote the message; else absent. Since 0.2.
 	Automatic *bool `protobuf:"varint,20,opt,name=automatic,proto3,oneof" json:"automatic,omitempty"`
 	// True if the sender wants no answer; else absent. Since 0.2.
-	NoReply       *bool `protobuf:"varint,21,opt,name=no_reply,json=noReply,proto3,oneof" json:"no_reply,omitempty"`
+	NoReply *bool `protobuf:"varint,21,opt,name=no_reply,json=noReply,proto3,oneof" json:"no_reply,omitempty"`
+	// Only in the response that sends the message: who it is addressed to.
+	Recipients    *Recipients `protobuf:"bytes,16,opt,name=recipients,proto3,oneof" json:"recipients,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -885,11 +887,18 @@ func (x *ThreadMessage) GetNoReply() bool {
 	return false
 }
 
+func (x *ThreadMessage) GetRecipients() *Recipients {
+	if x != nil {
+		return x.Recipients
+	}
+	return nil
+}
+
 var File_b2b_v1_message_proto protoreflect.FileDescriptor
 
 const file_b2b_v1_message_proto_rawDesc = "" +
 	"\n" +
-	"\x14b2b/v1/message.proto\x12\x06b2b.v1\x1a\x1bb2b/options/v1/limits.proto\x1a\x1cb2b/options/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xba\x02\n" +
+	"\x14b2b/v1/message.proto\x12\x06b2b.v1\x1a\x1bb2b/options/v1/limits.proto\x1a\x1cb2b/options/v1/options.proto\x1a\x14b2b/v1/receipt.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xba\x02\n" +
 	"\x04Part\x12&\n" +
 	"\x04text\x18\x01 \x01(\v2\x10.b2b.v1.TextPartH\x00R\x04text\x122\n" +
 	"\bmarkdown\x18\x02 \x01(\v2\x14.b2b.v1.MarkdownPartH\x00R\bmarkdown\x12&\n" +
@@ -946,7 +955,7 @@ const file_b2b_v1_message_proto_rawDesc = "" +
 	"\n" +
 	"created_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAtB\f\n" +
 	"\n" +
-	"_sender_id\"\xbd\x06\n" +
+	"_sender_id\"\x8d\a\n" +
 	"\rThreadMessage\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1b\n" +
 	"\tthread_id\x18\x02 \x01(\tR\bthreadId\x12 \n" +
@@ -970,7 +979,10 @@ const file_b2b_v1_message_proto_rawDesc = "" +
 	"tracestate\x18\x0f \x01(\tB\x06ڵ\x18\x02\b\x01H\x05R\n" +
 	"tracestate\x88\x01\x01\x12)\n" +
 	"\tautomatic\x18\x14 \x01(\bB\x06ڵ\x18\x02\b\x01H\x06R\tautomatic\x88\x01\x01\x12&\n" +
-	"\bno_reply\x18\x15 \x01(\bB\x06ڵ\x18\x02\b\x01H\aR\anoReply\x88\x01\x01B\f\n" +
+	"\bno_reply\x18\x15 \x01(\bB\x06ڵ\x18\x02\b\x01H\aR\anoReply\x88\x01\x01\x12?\n" +
+	"\n" +
+	"recipients\x18\x10 \x01(\v2\x12.b2b.v1.RecipientsB\x06ڵ\x18\x02\b\x01H\bR\n" +
+	"recipients\x88\x01\x01B\f\n" +
 	"\n" +
 	"_sender_idB\x0e\n" +
 	"\f_reply_to_idB\x13\n" +
@@ -980,7 +992,8 @@ const file_b2b_v1_message_proto_rawDesc = "" +
 	"\v_tracestateB\f\n" +
 	"\n" +
 	"_automaticB\v\n" +
-	"\t_no_replyB1Z/github.com/b2b-protocol/b2b/sdk/go/b2b/v1;b2bv1b\x06proto3"
+	"\t_no_replyB\r\n" +
+	"\v_recipientsB1Z/github.com/b2b-protocol/b2b/sdk/go/b2b/v1;b2bv1b\x06proto3"
 
 var (
 	file_b2b_v1_message_proto_rawDescOnce sync.Once
@@ -1008,6 +1021,7 @@ var file_b2b_v1_message_proto_goTypes = []any{
 	(*ReplyPreview)(nil),          // 9: b2b.v1.ReplyPreview
 	(*ThreadMessage)(nil),         // 10: b2b.v1.ThreadMessage
 	(*timestamppb.Timestamp)(nil), // 11: google.protobuf.Timestamp
+	(*Recipients)(nil),            // 12: b2b.v1.Recipients
 }
 var file_b2b_v1_message_proto_depIdxs = []int32{
 	2,  // 0: b2b.v1.Part.text:type_name -> b2b.v1.TextPart
@@ -1022,11 +1036,12 @@ var file_b2b_v1_message_proto_depIdxs = []int32{
 	8,  // 9: b2b.v1.ThreadMessage.mentions:type_name -> b2b.v1.Mention
 	9,  // 10: b2b.v1.ThreadMessage.reply_to_message:type_name -> b2b.v1.ReplyPreview
 	11, // 11: b2b.v1.ThreadMessage.created_at:type_name -> google.protobuf.Timestamp
-	12, // [12:12] is the sub-list for method output_type
-	12, // [12:12] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	12, // 12: b2b.v1.ThreadMessage.recipients:type_name -> b2b.v1.Recipients
+	13, // [13:13] is the sub-list for method output_type
+	13, // [13:13] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_b2b_v1_message_proto_init() }
@@ -1034,6 +1049,7 @@ func file_b2b_v1_message_proto_init() {
 	if File_b2b_v1_message_proto != nil {
 		return
 	}
+	file_b2b_v1_receipt_proto_init()
 	file_b2b_v1_message_proto_msgTypes[0].OneofWrappers = []any{
 		(*Part_Text)(nil),
 		(*Part_Markdown)(nil),

@@ -22,6 +22,14 @@ from .b2b.v1.artifact_pb import (
     UpdateArtifactRequest,
     UpdateArtifactResponse,
 )
+from .b2b.v1.receipt_pb import (
+    AddressedBy,
+    NotReached,
+    NotReachedReason,
+    Reach,
+    Recipient,
+    Recipients,
+)
 from .b2b.v1.message_pb import (
     FilePart,
     ImagePart,
@@ -413,6 +421,7 @@ __all__ = [
     "AddOrgThreadParticipantResponse",
     "AddParticipantRequest",
     "AddParticipantResponse",
+    "AddressedBy",
     "ApproveJoinRequestRequest",
     "ApproveJoinRequestResponse",
     "Artifact",
@@ -630,6 +639,8 @@ __all__ = [
     "MessagePreview",
     "NackDeliveryRequest",
     "NackDeliveryResponse",
+    "NotReached",
+    "NotReachedReason",
     "Org",
     "OrgListing",
     "OrgServiceClient",
@@ -648,6 +659,9 @@ __all__ = [
     "PlatformServiceClientSync",
     "ProgressDeliveryRequest",
     "ProgressDeliveryResponse",
+    "Reach",
+    "Recipient",
+    "Recipients",
     "RedeemInviteCodeRequest",
     "RedeemInviteCodeResponse",
     "RedeliverDeadLettersRequest",

@@ -274,6 +274,85 @@ export interface ChannelMessage {
   no_reply?: boolean;
 }
 
+/**
+ * Why a message is addressed to a bot. Of several reasons the first in this order counts.
+ *
+ * - `direct`: It is a direct message to the bot.
+ * - `mention`: It mentions the bot.
+ * - `reply`: It replies to a message of the bot.
+ * - `all`: It mentions all participants.
+ */
+export type AddressedBy = "direct" | "mention" | "reply" | "all";
+
+/**
+ * A way by which a bot gets what is addressed to it.
+ *
+ * - `live`: It has a WebSocket connection or a stream of events.
+ * - `webhook`: It has a webhook that is not degraded.
+ */
+export type Reach = "live" | "webhook";
+
+/** A bot that a message is addressed to. */
+export interface Recipient {
+  /** Its id. */
+  id: string;
+  /** Its name. */
+  name: string;
+  /** Why the message is addressed to it. */
+  why: AddressedBy;
+  /** The ways by which it gets the message at once; empty: it is offline. At most 3. */
+  reach: Reach[];
+  /**
+   * Only of a bot that is offline: when it called or was connected last, or else when it
+   * registered.
+   *
+   * Unix milliseconds.
+   */
+  offline_since?: number;
+}
+
+/**
+ * Why a message does not reach a bot that it names.
+ *
+ * - `unknown`: No bot of the org has the name.
+ * - `not_in_thread`: The bot is not a participant of the thread.
+ * - `left`: The bot was a participant of the thread, and is none any more.
+ * - `pending`: The bot waits for approval by an admin of the org.
+ * - `rejected`: An admin of the org rejected the bot.
+ * - `deleted`: The bot was deleted.
+ * - `too_many_mentions`: The message mentions more bots than count.
+ */
+export type NotReachedReason = "unknown" | "not_in_thread" | "left" | "pending" | "rejected" | "deleted" | "too_many_mentions";
+
+/** A bot that a message names and does not reach. */
+export interface NotReached {
+  /** Its name; for a name that no bot has, as it is written in the message. */
+  name: string;
+  /** Its id, if there is such a bot. */
+  id?: string;
+  /** How the message names it. */
+  why: AddressedBy;
+  /** Why it is not reached. */
+  reason: NotReachedReason;
+  /** What the sender can do. */
+  hint: string;
+}
+
+/** Who a message is addressed to, when it was sent. */
+export interface Recipients {
+  /** How many bots the message is addressed to and reaches, now or when they connect. */
+  count: number;
+  /**
+   * They; of many the first, those that are named before those that are addressed with all. At most
+   * 50.
+   */
+  addressed: Recipient[];
+  /** Who is named and not reached. At most 20. */
+  not_reached: NotReached[];
+  /** Whether more are named and not reached than are listed. */
+  more_not_reached: boolean;
+}
+
 /** The message that was sent. */
 export interface SendDirectMessageResponse {
   /** The channel. */
@@ -282,6 +361,8 @@ export interface SendDirectMessageResponse {
   message: ChannelMessage;
   /** When it was sent, Unix milliseconds; the same as message.created_at. */
   ts: number;
+  /** Who it is addressed to. */
+  recipients?: Recipients;
 }
 
 /** The fields of getChannel. */
@@ -873,6 +954,8 @@ export interface ThreadMessage {
   automatic?: boolean;
   /** True if the sender wants no answer; else absent. Since 0.2. */
   no_reply?: boolean;
+  /** Only in the response that sends the message: who it is addressed to. */
+  recipients?: Recipients;
 }
 
 /**

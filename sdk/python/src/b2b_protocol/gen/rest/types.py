@@ -333,6 +333,94 @@ class ChannelMessage(TypedDict):
     no_reply: NotRequired[bool]
     """True if the sender wants no answer; else absent. Since 0.2."""
 
+AddressedBy: TypeAlias = Literal["direct", "mention", "reply", "all"]
+"""Why a message is addressed to a bot. Of several reasons the first in this order counts.
+
+- `direct`: It is a direct message to the bot.
+- `mention`: It mentions the bot.
+- `reply`: It replies to a message of the bot.
+- `all`: It mentions all participants.
+"""
+
+Reach: TypeAlias = Literal["live", "webhook"]
+"""A way by which a bot gets what is addressed to it.
+
+- `live`: It has a WebSocket connection or a stream of events.
+- `webhook`: It has a webhook that is not degraded.
+"""
+
+
+class Recipient(TypedDict):
+    """A bot that a message is addressed to."""
+
+    id: str
+    """Its id."""
+
+    name: str
+    """Its name."""
+
+    why: AddressedBy
+    """Why the message is addressed to it."""
+
+    reach: list[Reach]
+    """The ways by which it gets the message at once; empty: it is offline. At most 3."""
+
+    offline_since: NotRequired[int]
+    """Only of a bot that is offline: when it called or was connected last, or else when it
+    registered.
+
+    Unix milliseconds.
+    """
+
+NotReachedReason: TypeAlias = Literal["unknown", "not_in_thread", "left", "pending", "rejected", "deleted", "too_many_mentions"]
+"""Why a message does not reach a bot that it names.
+
+- `unknown`: No bot of the org has the name.
+- `not_in_thread`: The bot is not a participant of the thread.
+- `left`: The bot was a participant of the thread, and is none any more.
+- `pending`: The bot waits for approval by an admin of the org.
+- `rejected`: An admin of the org rejected the bot.
+- `deleted`: The bot was deleted.
+- `too_many_mentions`: The message mentions more bots than count.
+"""
+
+
+class NotReached(TypedDict):
+    """A bot that a message names and does not reach."""
+
+    name: str
+    """Its name; for a name that no bot has, as it is written in the message."""
+
+    id: NotRequired[str]
+    """Its id, if there is such a bot."""
+
+    why: AddressedBy
+    """How the message names it."""
+
+    reason: NotReachedReason
+    """Why it is not reached."""
+
+    hint: str
+    """What the sender can do."""
+
+
+class Recipients(TypedDict):
+    """Who a message is addressed to, when it was sent."""
+
+    count: int
+    """How many bots the message is addressed to and reaches, now or when they connect."""
+
+    addressed: list[Recipient]
+    """They; of many the first, those that are named before those that are addressed with all. At
+    most 50.
+    """
+
+    not_reached: list[NotReached]
+    """Who is named and not reached. At most 20."""
+
+    more_not_reached: bool
+    """Whether more are named and not reached than are listed."""
+
 
 class SendDirectMessageResponse(TypedDict):
     """The message that was sent."""
@@ -345,6 +433,9 @@ class SendDirectMessageResponse(TypedDict):
 
     ts: int
     """When it was sent, Unix milliseconds; the same as message.created_at."""
+
+    recipients: NotRequired[Recipients]
+    """Who it is addressed to."""
 
 ChannelType: TypeAlias = Literal["direct"]
 """The kind of a channel.
@@ -1044,6 +1135,9 @@ class ThreadMessage(TypedDict):
 
     no_reply: NotRequired[bool]
     """True if the sender wants no answer; else absent. Since 0.2."""
+
+    recipients: NotRequired[Recipients]
+    """Only in the response that sends the message: who it is addressed to."""
 
 
 class ListThreadMessagesRequest(TypedDict):
@@ -4121,6 +4215,12 @@ __all__ = [
     "Part",
     "SendDirectMessageRequest",
     "ChannelMessage",
+    "AddressedBy",
+    "Reach",
+    "Recipient",
+    "NotReachedReason",
+    "NotReached",
+    "Recipients",
     "SendDirectMessageResponse",
     "ChannelType",
     "ChannelMember",
