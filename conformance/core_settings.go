@@ -24,6 +24,7 @@ func settingsPatch(t *T) {
 	for _, change := range []J{
 		{"messages_per_minute_per_bot": 1}, {"threads_per_hour_per_bot": 100000, "file_upload_mb_per_day_per_bot": 7},
 		{"message_ttl_days": 30, "thread_auto_close_days": 1, "artifact_retention_days": 365}, {"message_ttl_days": nil},
+		{"thread_turn_limit": 20, "thread_messages_per_hour_per_bot": 1}, {"thread_turn_limit": nil},
 		{"default_thread_permission_policy": policy}, {"default_thread_permission_policy": J{"manage": []string{"x"}}},
 		{"default_thread_permission_policy": J{}}, {"default_thread_permission_policy": nil, "join_approval_required": false, "unknown": 1},
 	} {
@@ -51,7 +52,7 @@ func settingsValidation(t *T) {
 			bad = append(bad, J{rate: v})
 		}
 	}
-	for _, days := range []string{"message_ttl_days", "thread_auto_close_days", "artifact_retention_days"} {
+	for _, days := range []string{"message_ttl_days", "thread_auto_close_days", "artifact_retention_days", "thread_turn_limit", "thread_messages_per_hour_per_bot"} {
 		for _, v := range []any{0, -1, 1.5, "5", false, []int{1}} {
 			bad = append(bad, J{"threads_per_hour_per_bot": 5, days: v})
 		}
@@ -77,7 +78,7 @@ func defaultSettings(o *Org) J {
 	return J{
 		"org_id": o.ID, "messages_per_minute_per_bot": 120, "threads_per_hour_per_bot": 30, "file_upload_mb_per_day_per_bot": 100,
 		"message_ttl_days": nil, "thread_auto_close_days": nil, "artifact_retention_days": nil, "default_thread_permission_policy": nil,
-		"updated_at": 0, "join_approval_required": false,
+		"updated_at": 0, "join_approval_required": false, "thread_turn_limit": nil, "thread_messages_per_hour_per_bot": nil,
 	}
 }
 

@@ -109,6 +109,11 @@ func checkUpdateThreadRequest(m *v1.UpdateThreadRequest) error {
 	if err := limits.CheckItems("expected_revisions", len(m.GetExpectedRevisions()), limits.MaxRevisions); err != nil {
 		return err
 	}
+	if m.TurnLimit != nil {
+		if err := limits.CheckLeast("turn_limit", int64(m.GetTurnLimit()), limits.MinTurns); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -175,6 +180,11 @@ func checkUpdateOrgThreadRequest(m *v1.UpdateOrgThreadRequest) error {
 	}
 	if err := limits.CheckDepth("permission_policy", m.GetPermissionPolicy()); err != nil {
 		return err
+	}
+	if m.TurnLimit != nil {
+		if err := limits.CheckLeast("turn_limit", int64(m.GetTurnLimit()), limits.MinTurns); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -365,6 +375,16 @@ func checkUpdateOrgSettingsRequest(m *v1.UpdateOrgSettingsRequest) error {
 			return err
 		}
 		if err := limits.CheckMost("delivery_attempts", int64(m.GetDeliveryAttempts()), limits.MaxDeliveryAttempts); err != nil {
+			return err
+		}
+	}
+	if m.ThreadTurnLimit != nil {
+		if err := limits.CheckLeast("thread_turn_limit", int64(m.GetThreadTurnLimit()), limits.MinRate); err != nil {
+			return err
+		}
+	}
+	if m.ThreadMessagesPerHourPerBot != nil {
+		if err := limits.CheckLeast("thread_messages_per_hour_per_bot", int64(m.GetThreadMessagesPerHourPerBot()), limits.MinRate); err != nil {
 			return err
 		}
 	}

@@ -52,6 +52,8 @@ const (
 	MinRate = 1
 	// MinDays: A number of days of an org's settings; the number itself.
 	MinDays = 1
+	// MinTurns: A thread's own limit of turns; 0: none; the number itself.
+	MinTurns = 0
 	// MaxContent: The text of a message; UTF-16 code units.
 	MaxContent = 65536
 	// MaxContentType: The content type of a message; bytes of UTF-8.
@@ -77,7 +79,7 @@ const (
 	// MaxPolicyLabels: The labels of one action in a permission policy; elements of each list.
 	MaxPolicyLabels = 5
 	// MaxChanges: The fields in one change of a thread; elements.
-	MaxChanges = 7
+	MaxChanges = 8
 	// MaxArtifactKey: The key of an artifact; bytes of UTF-8.
 	MaxArtifactKey = 256
 	// MaxSharedQuery: The search text of a list of a whole org; UTF-16 code units.

@@ -51,8 +51,11 @@ Try, in another terminal:
   curl -X POST %[1]s/api/auth/register -H "Content-Type: application/json" \
     -d '{"org_id": "%[4]s", "org_secret": "%[5]s", "name": "third-agent", "bio": "A helpful research assistant"}'
 
+After %[7]d messages of bots to a thread without progress it takes no more, until a person writes to
+it, its status changes or an artifact is added: see docs/use/loop-guard.md.
+
 Ctrl-C stops the server.
-`, url, research.Token, threadID, t.OrgID, t.OrgSecret, shellWord(tokens))
+`, url, research.Token, threadID, t.OrgID, t.OrgSecret, shellWord(tokens), turnLimit)
 	return err
 }
 

@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
 	b2b "github.com/b2b-protocol/b2b/sdk/go"
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
@@ -46,6 +47,10 @@ const (
 	Engineering = "engineering"
 	Operations  = "operations"
 )
+
+// turnLimit is how many messages bots may send to a thread of the team without progress, so that
+// agents of the user which answer each other stop.
+const turnLimit = 20
 
 // The names of the two agents that the user plays. The guides of the SDKs use the same.
 const (
@@ -127,8 +132,13 @@ func (t *Team) Create(ctx context.Context, url string) error {
 	if err != nil {
 		return err
 	}
-	ticket, err := b2b.New(url, b2b.WithToken(first.Token)).Org.CreateOrgTicket(ctx,
-		&b2bv1.CreateOrgTicketRequest{Reusable: proto.Bool(true)})
+	admin := b2b.New(url, b2b.WithToken(first.Token))
+	if _, err := admin.Org.UpdateOrgSettings(ctx, &b2bv1.UpdateOrgSettingsRequest{
+		ThreadTurnLimit: proto.Int64(turnLimit), UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"thread_turn_limit"}},
+	}); err != nil {
+		return fmt.Errorf("limit the turns of threads: %w", err)
+	}
+	ticket, err := admin.Org.CreateOrgTicket(ctx, &b2bv1.CreateOrgTicketRequest{Reusable: proto.Bool(true)})
 	if err != nil {
 		return fmt.Errorf("make a ticket: %w", err)
 	}

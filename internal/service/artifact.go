@@ -39,7 +39,7 @@ type artifactTx interface {
 	FirstArtifact(ctx context.Context, thread, key string) (*store.Artifact, error)
 	ArtifactUse(ctx context.Context, org, thread string, at int64) (store.ArtifactUse, error)
 	InsertArtifact(ctx context.Context, a *store.Artifact) error
-	TouchThread(ctx context.Context, id string, at int64) error
+	resetTx
 }
 
 // AddArtifact adds version 1 of an artifact.
@@ -163,7 +163,7 @@ func (s *artifactService) write(ctx context.Context, tx artifactTx, a *store.Art
 	if err := tx.InsertArtifact(ctx, a); err != nil {
 		return nil, fmt.Errorf("store an artifact: %w", err)
 	}
-	if err := tx.TouchThread(ctx, a.ThreadID, now); err != nil {
+	if err := tx.ResetTurns(ctx, a.ThreadID, now); err != nil {
 		return nil, fmt.Errorf("update the last activity of a thread: %w", err)
 	}
 	action, audited := b2bv1.ArtifactAction_ARTIFACT_ACTION_UPDATED, "artifact.update"

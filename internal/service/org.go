@@ -91,6 +91,8 @@ func settingsOut(org *store.Org, settings *store.OrgSettings) *b2bv1.OrgSettings
 		DeliveryAttempts:              settings.Attempts(),
 		UpdatedAt:                     settings.UpdatedAt,
 		JoinApprovalRequired:          org.JoinApprovalRequired,
+		ThreadTurnLimit:               settings.ThreadTurnLimit,
+		ThreadMessagesPerHourPerBot:   settings.ThreadMessagesPerHourPerBot,
 	}
 }
 
@@ -138,8 +140,8 @@ type settingsWrite struct {
 	details  detail // for the audit entry: the fields that are written
 }
 
-// newSettingsWrite checks a request in this order (B2B-ORG-023): rates, days, policy, approval,
-// and that it names at least one setting.
+// newSettingsWrite checks a request in this order (B2B-ORG-023): rates, days and limits, policy,
+// approval, and that it names at least one setting.
 func newSettingsWrite(req *b2bv1.UpdateOrgSettingsRequest) (*settingsWrite, error) {
 	named := namedFields(req, req.GetUpdateMask())
 	w := &settingsWrite{details: detail{}}
@@ -161,7 +163,7 @@ func newSettingsWrite(req *b2bv1.UpdateOrgSettingsRequest) (*settingsWrite, erro
 		w.fields = append(w.fields, func(s *store.OrgSettings) { *rate.into(s) = *rate.value })
 		w.details[rate.name] = *rate.value
 	}
-	for _, days := range []struct {
+	for _, number := range []struct { // null turns it off
 		name  string
 		value *int64
 		into  func(*store.OrgSettings) **int64
@@ -169,12 +171,14 @@ func newSettingsWrite(req *b2bv1.UpdateOrgSettingsRequest) (*settingsWrite, erro
 		{"message_ttl_days", req.MessageTtlDays, func(s *store.OrgSettings) **int64 { return &s.MessageTTLDays }},
 		{"thread_auto_close_days", req.ThreadAutoCloseDays, func(s *store.OrgSettings) **int64 { return &s.ThreadAutoCloseDays }},
 		{"artifact_retention_days", req.ArtifactRetentionDays, func(s *store.OrgSettings) **int64 { return &s.ArtifactRetentionDays }},
+		{"thread_turn_limit", req.ThreadTurnLimit, func(s *store.OrgSettings) **int64 { return &s.ThreadTurnLimit }},
+		{"thread_messages_per_hour_per_bot", req.ThreadMessagesPerHourPerBot, func(s *store.OrgSettings) **int64 { return &s.ThreadMessagesPerHourPerBot }},
 	} {
-		if !named(days.name) {
+		if !named(number.name) {
 			continue
 		}
-		w.fields = append(w.fields, func(s *store.OrgSettings) { *days.into(s) = days.value })
-		w.details[days.name] = days.value
+		w.fields = append(w.fields, func(s *store.OrgSettings) { *number.into(s) = number.value })
+		w.details[number.name] = number.value
 	}
 	if named("delivery_attempts") {
 		if req.DeliveryAttempts == nil {

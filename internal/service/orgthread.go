@@ -30,6 +30,7 @@ type orgThreadReads interface {
 // orgThreadView is what it reads on one snapshot.
 type orgThreadView interface {
 	threadReader
+	settingsReader
 	Threads(ctx context.Context, q store.ThreadQuery) ([]store.ThreadRow, error)
 	Participants(ctx context.Context, thread string, limit int) ([]store.ParticipantRow, error)
 	ParticipantsOf(ctx context.Context, threads []string, limit int) ([]store.ParticipantRow, error)
@@ -148,7 +149,8 @@ func (s *orgThreadService) GetOrgThread(ctx context.Context, req *b2bv1.GetOrgTh
 		if err != nil {
 			return nil, fmt.Errorf("list participants: %w", err)
 		}
-		return &b2bv1.GetOrgThreadResponse{Thread: threadDetailOut(t, participants)}, nil
+		out := threadDetailOut(t, participants)
+		return &b2bv1.GetOrgThreadResponse{Thread: out}, showTurnsLeft(ctx, r, t, out)
 	})
 }
 
@@ -183,8 +185,8 @@ func (s *orgThreadService) UpdateOrgThread(ctx context.Context, req *b2bv1.Updat
 		if err != nil {
 			return nil, err
 		}
-		if !anyNamed(named, "status", "visibility", "join_policy", "permission_policy") {
-			return nil, call.Invalid("name at least one of status, visibility, join_policy, permission_policy")
+		if !anyNamed(named, "status", "visibility", "join_policy", "permission_policy", "turn_limit") {
+			return nil, call.Invalid("name at least one of status, visibility, join_policy, permission_policy, turn_limit")
 		}
 		w := &threadWrite{before: *t}
 		if err := w.readSettings(named, req.Visibility, req.JoinPolicy, req.PermissionPolicy); err != nil {
@@ -193,6 +195,7 @@ func (s *orgThreadService) UpdateOrgThread(ctx context.Context, req *b2bv1.Updat
 		if err := w.readStatus(named, req.Status, req.CloseReason); err != nil {
 			return nil, err
 		}
+		w.TurnLimit, w.turnLimit = named("turn_limit"), req.TurnLimit
 		if err := s.writeThread(ctx, tx, w); err != nil {
 			return nil, err
 		}
@@ -200,7 +203,7 @@ func (s *orgThreadService) UpdateOrgThread(ctx context.Context, req *b2bv1.Updat
 			return nil, err
 		}
 		out := threadOut(&w.after)
-		settings := thread.Write{Policy: w.Policy, Settings: w.Settings}
+		settings := thread.Write{Policy: w.Policy, Settings: w.Settings, TurnLimit: w.TurnLimit}
 		if changes := settings.Changes(settingsOf(&w.before), settingsOf(&w.after)); len(changes) > 0 {
 			if err := s.emitUpdated(ctx, tx, out, changes); err != nil {
 				return nil, err

@@ -45,6 +45,7 @@ type retentionTx interface {
 	eventTx
 	auditTx
 	revisionTx
+	resetTx
 	settingsReader
 	threadReader
 	SetAuditDetail(ctx context.Context, e *store.AuditEntry) error
@@ -263,6 +264,9 @@ func (k *retentionRun) closeThread(ctx context.Context, tx retentionTx, t *store
 	w.after.Status, w.after.CloseReason, w.after.Revision = string(thread.Closed), &reason, t.Revision+1
 	w.after.UpdatedAt, w.after.LastActivityAt = k.now, k.now
 	if err := tx.UpdateThread(ctx, &w.after, t.Revision); err != nil {
+		return err
+	}
+	if err := resetTurns(ctx, tx, &w.after); err != nil {
 		return err
 	}
 	details := detail{"from": t.Status, "to": w.after.Status, "close_reason": reason, "by": system}

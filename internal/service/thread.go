@@ -25,6 +25,7 @@ type threadReads interface {
 // threadView is what it reads on one snapshot.
 type threadView interface {
 	entryReader
+	settingsReader
 	Participants(ctx context.Context, thread string, limit int) ([]store.ParticipantRow, error)
 }
 
@@ -35,8 +36,8 @@ type threadTx interface {
 	threadWriteTx
 	entryReader
 	settingsReader
-	rateTx
 	reachReader
+	turnTx
 	Bot(ctx context.Context, org, id string) (*store.Bot, error)
 	ResolveBot(ctx context.Context, org, ref string) (*store.Bot, error)
 	IsChannelMember(ctx context.Context, channel, bot string) (bool, error)
@@ -45,7 +46,6 @@ type threadTx interface {
 	ThreadMessage(ctx context.Context, thread, id string) (*store.ThreadMessageRow, error)
 	InsertThreadMessage(ctx context.Context, m *store.ThreadMessage) error
 	CreateThread(ctx context.Context, t *store.Thread, participants []store.Participant) error
-	TouchThread(ctx context.Context, id string, at int64) error
 	Participants(ctx context.Context, thread string, limit int) ([]store.ParticipantRow, error)
 }
 
@@ -58,7 +58,7 @@ func threadOut(t *store.Thread) *b2bv1.Thread {
 		Visibility: enumOf[b2bv1.Visibility](b2bv1.Visibility_value, "VISIBILITY_", t.Visibility),
 		JoinPolicy: enumOf[b2bv1.JoinPolicy](b2bv1.JoinPolicy_value, "JOIN_POLICY_", t.JoinPolicy),
 		Revision:   t.Revision, CreatedAt: stamp(t.CreatedAt), UpdatedAt: stamp(t.UpdatedAt),
-		LastActivityAt: stamp(t.LastActivityAt), ResolvedAt: stampOf(t.ResolvedAt),
+		LastActivityAt: stamp(t.LastActivityAt), ResolvedAt: stampOf(t.ResolvedAt), TurnLimit: t.TurnLimit,
 	}
 	if t.CloseReason != nil {
 		out.CloseReason = enumOf[b2bv1.CloseReason](b2bv1.CloseReason_value, "CLOSE_REASON_", *t.CloseReason).Enum()
@@ -70,22 +70,22 @@ func statusOut(text string) b2bv1.ThreadStatus {
 	return enumOf[b2bv1.ThreadStatus](b2bv1.ThreadStatus_value, "THREAD_STATUS_", text)
 }
 
-// threadRowsOut returns threads with participant_count.
+// threadRowsOut returns threads with participant_count and turns.
 func threadRowsOut(rows []store.ThreadRow) []*b2bv1.Thread {
 	out := make([]*b2bv1.Thread, len(rows))
 	for i := range rows {
 		out[i] = threadOut(&rows[i].Thread)
 		count := int32(rows[i].ParticipantCount)
-		out[i].ParticipantCount = &count
+		out[i].ParticipantCount, out[i].Turns = &count, &rows[i].Turns
 	}
 	return out
 }
 
-// threadDetailOut returns a thread with its participants and their number.
+// threadDetailOut returns a thread with its participants, their number, and its turns.
 func threadDetailOut(t *store.Thread, participants []store.ParticipantRow) *b2bv1.Thread {
 	out := threadOut(t)
 	count := int32(len(participants))
-	out.ParticipantCount = &count
+	out.ParticipantCount, out.Turns = &count, &t.Turns
 	list := make([]*b2bv1.ThreadParticipant, len(participants))
 	for i, p := range participants {
 		list[i] = &b2bv1.ThreadParticipant{

@@ -90,6 +90,7 @@ func (s *threadService) GetThread(ctx context.Context, req *b2bv1.GetThreadReque
 		if err != nil {
 			return nil, fmt.Errorf("list participants: %w", err)
 		}
-		return &b2bv1.GetThreadResponse{Thread: threadDetailOut(t, participants)}, nil
+		out := threadDetailOut(t, participants)
+		return &b2bv1.GetThreadResponse{Thread: out}, showTurnsLeft(ctx, r, t, out)
 	})
 }

@@ -43,18 +43,30 @@ func (s *threadService) SendThreadMessage(ctx context.Context, req *b2bv1.SendTh
 		if draftErr != nil {
 			return nil, draftErr
 		}
+		marks := marksOf(req)
+		turn := isTurn(caller, marks)
+		if turn {
+			if err := s.checkTurn(ctx, tx, t, settings); err != nil {
+				return nil, err
+			}
+		}
 		if err := s.takeMessage(ctx, tx, settings); err != nil {
 			return nil, err
 		}
+		if turn {
+			if err := s.takeTurn(ctx, tx, t, settings); err != nil {
+				return nil, err
+			}
+		}
 		row := store.ThreadMessageRow{SenderName: &caller.BotName, ReplyTo: replyTo, ThreadMessage: store.ThreadMessage{
 			ID: newID(), ThreadID: t.ID, SenderID: &caller.BotID, Content: d.content, ContentType: contentType,
-			Parts: d.parts, Metadata: metadata, ReplyToID: req.ReplyTo, CreatedAt: s.nowMS(), Marks: marksOf(req),
+			Parts: d.parts, Metadata: metadata, ReplyToID: req.ReplyTo, CreatedAt: s.nowMS(), Marks: marks,
 		}}
 		named, here, err := setMentions(ctx, tx, &row.ThreadMessage)
 		if err != nil {
 			return nil, err
 		}
-		message, err := s.postToThread(ctx, tx, &row, d)
+		message, err := s.postToThread(ctx, tx, &row, d, turn)
 		if err != nil {
 			return nil, err
 		}
@@ -139,9 +151,9 @@ func setMentions(ctx context.Context, tx threadTx, m *store.ThreadMessage) (foun
 	return found, rows, nil
 }
 
-// postToThread emits the event of a checked message, stores it, updates the thread's last activity,
-// and writes the audit entry.
-func (s *threadService) postToThread(ctx context.Context, tx threadTx, row *store.ThreadMessageRow, d *draft) (*b2bv1.ThreadMessage, error) {
+// postToThread emits the event of a checked message, stores it, counts it in its thread, and writes
+// the audit entry.
+func (s *threadService) postToThread(ctx context.Context, tx threadTx, row *store.ThreadMessageRow, d *draft, turn bool) (*b2bv1.ThreadMessage, error) {
 	message := new(threadMessageSlot).fill(row, d.shown)
 	message.Traceparent, message.Tracestate = cause(ctx)
 	var err error
@@ -154,8 +166,8 @@ func (s *threadService) postToThread(ctx context.Context, tx threadTx, row *stor
 	if err := tx.InsertThreadMessage(ctx, &row.ThreadMessage); err != nil {
 		return nil, fmt.Errorf("store a thread message: %w", err)
 	}
-	if err := tx.TouchThread(ctx, row.ThreadID, row.CreatedAt); err != nil {
-		return nil, fmt.Errorf("update the last activity of a thread: %w", err)
+	if err := countMessage(ctx, tx, &row.ThreadMessage, turn); err != nil {
+		return nil, err
 	}
 	org := call.CallerOf(ctx).OrgID
 	details := detail{"thread_id": row.ThreadID}.via(ctx)

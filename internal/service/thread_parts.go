@@ -52,6 +52,7 @@ type threadWriteTx interface {
 	auditTx
 	pendingTx
 	revisionTx
+	resetTx
 }
 
 // admitTx adds a participant to a thread.

@@ -21,8 +21,8 @@ func (s *threadService) UpdateThread(ctx context.Context, req *b2bv1.UpdateThrea
 		if err != nil {
 			return nil, err
 		}
-		if !anyNamed(named, "status", "close_reason", "topic", "context", "permission_policy", "visibility", "join_policy") {
-			return nil, call.Invalid("name at least one of status, close_reason, topic, context, permission_policy, visibility, join_policy")
+		if !anyNamed(named, "status", "close_reason", "topic", "context", "permission_policy", "visibility", "join_policy", "turn_limit") {
+			return nil, call.Invalid("name at least one of status, close_reason, topic, context, permission_policy, visibility, join_policy, turn_limit")
 		}
 		w := &threadWrite{before: *t}
 		if anyNamed(named, "permission_policy", "visibility", "join_policy") {
@@ -45,6 +45,11 @@ func (s *threadService) UpdateThread(ctx context.Context, req *b2bv1.UpdateThrea
 		if action, guards := w.Status.Guard(); guards {
 			details := detail{"action": string(action), "status": string(w.Status)}
 			if err := s.require(ctx, tx, t, p, action, details); err != nil {
+				return nil, err
+			}
+		}
+		if w.TurnLimit, w.turnLimit = named("turn_limit"), req.TurnLimit; w.TurnLimit {
+			if err := checkOwnLimit(ctx, tx, t.OrgID, w.turnLimit); err != nil {
 				return nil, err
 			}
 		}
@@ -105,6 +110,7 @@ type threadWrite struct {
 	policy        *string // as stored
 	topic         string
 	context       *string
+	turnLimit     *int64
 }
 
 // readSettings reads visibility, join policy and permission policy, in this order.
@@ -211,10 +217,18 @@ func (c *core) writeThread(ctx context.Context, tx threadWriteTx, w *threadWrite
 		}
 		t.Visibility, t.JoinPolicy = string(settings.Visibility), string(settings.JoinPolicy)
 	}
+	if w.TurnLimit {
+		t.TurnLimit = w.turnLimit
+	}
 	t.Revision += w.Revisions()
 	t.UpdatedAt = now
 	if err := tx.UpdateThread(ctx, t, w.before.Revision); err != nil {
 		return staleOr(err, w.before.Revision)
+	}
+	if w.before.Status != t.Status {
+		if err := resetTurns(ctx, tx, t); err != nil {
+			return err
+		}
 	}
 	if settingsOf(&w.before).RejectsPending(settingsOf(t)) {
 		if err := c.rejectPending(ctx, tx, t, now); err != nil {
@@ -231,7 +245,8 @@ func staleOr(err error, revision int64) error {
 	return fmt.Errorf("update a thread: %w", err)
 }
 
-// auditWrite writes audit entries for a new status and for changes of visibility and join policy.
+// auditWrite writes audit entries for a new status and for changes of visibility, join policy and
+// limit of turns.
 func (c *core) auditWrite(ctx context.Context, tx auditTx, w *threadWrite) error {
 	record := func(action string, details detail) error {
 		if actorBot(ctx) == nil {
@@ -250,6 +265,9 @@ func (c *core) auditWrite(ctx context.Context, tx auditTx, w *threadWrite) error
 	}
 	if w.before.JoinPolicy != w.after.JoinPolicy {
 		errs = append(errs, record("thread.join_policy_changed", detail{"from": w.before.JoinPolicy, "to": w.after.JoinPolicy}))
+	}
+	if w.TurnLimit {
+		errs = append(errs, record("thread.turn_limit_changed", detail{"from": w.before.TurnLimit, "to": w.after.TurnLimit}))
 	}
 	return errors.Join(errs...)
 }

@@ -16,6 +16,10 @@ type RateWriter interface {
 	// its newest use leaves the window, so a limit is never exceeded, and a bot has
 	// at most 61 rows for each bucket.
 	TakeRate(ctx context.Context, bot, bucket string, window time.Duration, limit, now int64) (ok bool, retryAfter int64, err error)
+	// CheckRate returns what TakeRate would, and counts nothing. A change that counts against
+	// several limits checks the others first: undoing what was written costs the changes that are
+	// committed together.
+	CheckRate(ctx context.Context, bot, bucket string, window time.Duration, limit, now int64) (ok bool, retryAfter int64, err error)
 }
 
 // IdempotencyRecord is the saved response to a request with a request id.

@@ -23,6 +23,8 @@ type OrgSettings struct {
 	DefaultThreadPermissionPolicy *string `bun:"default_thread_permission_policy"` // JSON
 	DeliveryAttempts              *int64  `bun:"delivery_attempts"`                // nil: DefaultDeliveryAttempts
 	UpdatedAt                     int64   `bun:"updated_at"`                       // 0 until first saved
+	ThreadTurnLimit               *int64  `bun:"thread_turn_limit"`                // nil: none
+	ThreadMessagesPerHourPerBot   *int64  `bun:"thread_messages_per_hour_per_bot"` // nil: any number
 }
 
 // DefaultSettings are the settings of an org that never saved any.

@@ -22,6 +22,8 @@ type Thread struct {
 	UpdatedAt        int64   `bun:"updated_at"`
 	LastActivityAt   int64   `bun:"last_activity_at"`
 	ResolvedAt       *int64  `bun:"resolved_at"`
+	Turns            int64   `bun:"turns"`      // messages that bots sent since the last progress
+	TurnLimit        *int64  `bun:"turn_limit"` // of turns; 0: none, nil: that of the org
 }
 
 // ThreadRow is a thread in a list. IsParticipant is about ThreadQuery.BotID.
@@ -87,11 +89,15 @@ type ThreadWriter interface {
 	// CreateThread adds a thread and its participants, who may see the events
 	// appended after this call.
 	CreateThread(ctx context.Context, t *Thread, participants []Participant) error
-	// UpdateThread writes all columns of t except id, org, initiator, channel, tags
-	// and created_at, if the stored revision is still `was`; else ErrStale.
+	// UpdateThread writes all columns of t except id, org, initiator, channel, tags,
+	// created_at and turns, if the stored revision is still `was`; else ErrStale.
 	UpdateThread(ctx context.Context, t *Thread, was int64) error
-	// TouchThread raises last_activity_at.
+	// TouchThread raises last_activity_at to at.
 	TouchThread(ctx context.Context, id string, at int64) error
+	// CountTurn adds 1 to turns, and raises last_activity_at to at.
+	CountTurn(ctx context.Context, id string, at int64) error
+	// ResetTurns sets turns to 0, and raises last_activity_at to at; 0 leaves it.
+	ResetTurns(ctx context.Context, id string, at int64) error
 }
 
 // ParticipantReader reads participants.

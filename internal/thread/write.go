@@ -3,11 +3,12 @@ package thread
 // Write names the groups of fields that a PATCH of a thread writes. A group counts as written when
 // the request names one of its fields, even with the current value.
 type Write struct {
-	Status   Status // the new status; empty when not written
-	Context  bool
-	Topic    bool
-	Policy   bool // permission_policy
-	Settings bool // visibility, join_policy or both
+	Status    Status // the new status; empty when not written
+	Context   bool
+	Topic     bool
+	Policy    bool // permission_policy
+	Settings  bool // visibility, join_policy or both
+	TurnLimit bool // turn_limit
 }
 
 // Revisions returns by how much the write increases the thread's revision: one for each group
@@ -17,7 +18,7 @@ func (w Write) Revisions() int64 {
 	if w.Status != "" {
 		n++
 	}
-	for _, written := range []bool{w.Context, w.Topic, w.Policy, w.Settings} {
+	for _, written := range []bool{w.Context, w.Topic, w.Policy, w.Settings, w.TurnLimit} {
 		if written {
 			n++
 		}
@@ -28,7 +29,7 @@ func (w Write) Revisions() int64 {
 // Changes returns the `changes` of the thread_updated event, in the order of B2B-EVT-011. It names
 // a setting only when the value changed, so the list may be empty; it is never nil.
 func (w Write) Changes(before, after Settings) []string {
-	changes := make([]string, 0, 7)
+	changes := make([]string, 0, 8)
 	if w.Status != "" {
 		changes = append(changes, "status")
 	}
@@ -52,6 +53,9 @@ func (w Write) Changes(before, after Settings) []string {
 	}
 	if w.Settings && before.JoinPolicy != after.JoinPolicy {
 		changes = append(changes, "join_policy")
+	}
+	if w.TurnLimit {
+		changes = append(changes, "turn_limit")
 	}
 	return changes
 }

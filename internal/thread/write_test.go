@@ -5,13 +5,13 @@ import (
 	"testing"
 )
 
-// All 6 x 16 writes: the revision increases by one for each group.
+// All 6 x 32 writes: the revision increases by one for each group.
 func TestRevisionsExhaustively(t *testing.T) {
 	t.Parallel()
 	for _, s := range append(Statuses(), "") {
-		for bits := range 16 {
-			w := Write{Status: s, Context: bits&1 != 0, Topic: bits&2 != 0, Policy: bits&4 != 0, Settings: bits&8 != 0}
-			want := int64(bits&1 + bits>>1&1 + bits>>2&1 + bits>>3&1)
+		for bits := range 32 {
+			w := Write{Status: s, Context: bits&1 != 0, Topic: bits&2 != 0, Policy: bits&4 != 0, Settings: bits&8 != 0, TurnLimit: bits&16 != 0}
+			want := int64(bits&1 + bits>>1&1 + bits>>2&1 + bits>>3&1 + bits>>4&1)
 			if s != "" {
 				want++
 			}
@@ -38,8 +38,8 @@ func TestChanges(t *testing.T) {
 		{"closed", Write{Status: Closed}, open, open, []string{"status", "close_reason"}},
 		{"resolved", Write{Status: Resolved}, open, open, []string{"status", "resolved_at"}},
 		{"reopened", Write{Status: Active}, open, open, []string{"status"}},
-		{"all", Write{Status: Closed, Context: true, Topic: true, Policy: true, Settings: true}, open, hidden,
-			[]string{"status", "close_reason", "context", "topic", "permission_policy", "visibility", "join_policy"}},
+		{"all", Write{Status: Closed, Context: true, Topic: true, Policy: true, Settings: true, TurnLimit: true}, open, hidden,
+			[]string{"status", "close_reason", "context", "topic", "permission_policy", "visibility", "join_policy", "turn_limit"}},
 	} {
 		got := c.write.Changes(c.before, c.after)
 		if got == nil || !slices.Equal(got, c.want) {

@@ -126,6 +126,10 @@ func textErrorCode(v v1.ErrorCode) string {
 		return "LEASE_HELD"
 	case v1.ErrorCode_ERROR_CODE_LEASE_LOST:
 		return "LEASE_LOST"
+	case v1.ErrorCode_ERROR_CODE_TURN_LIMIT:
+		return "TURN_LIMIT"
+	case v1.ErrorCode_ERROR_CODE_BUDGET_EXCEEDED:
+		return "BUDGET_EXCEEDED"
 	case v1.ErrorCode_ERROR_CODE_THREAD_FULL:
 		return "THREAD_FULL"
 	}

@@ -546,6 +546,10 @@ func membersOrgSettings(b []byte, m *v1.OrgSettings) []byte {
 	b = strconv.AppendBool(b, m.JoinApprovalRequired)
 	b = append(b, `,"delivery_attempts":`...)
 	b = appendInt64(b, m.DeliveryAttempts)
+	b = append(b, `,"thread_turn_limit":`...)
+	b = appendOptional(b, m.ThreadTurnLimit, appendInt64)
+	b = append(b, `,"thread_messages_per_hour_per_bot":`...)
+	b = appendOptional(b, m.ThreadMessagesPerHourPerBot, appendInt64)
 	b = append(b, ',')
 	return b
 }
@@ -610,6 +614,10 @@ func membersUpdateOrgSettingsRequest(b []byte, m *v1.UpdateOrgSettingsRequest) [
 	b = appendOptional(b, m.JoinApprovalRequired, strconv.AppendBool)
 	b = append(b, `,"delivery_attempts":`...)
 	b = appendOptional(b, m.DeliveryAttempts, appendInt64)
+	b = append(b, `,"thread_turn_limit":`...)
+	b = appendOptional(b, m.ThreadTurnLimit, appendInt64)
+	b = append(b, `,"thread_messages_per_hour_per_bot":`...)
+	b = appendOptional(b, m.ThreadMessagesPerHourPerBot, appendInt64)
 	b = append(b, `,"request_id":`...)
 	b = appendOptional(b, m.RequestId, AppendString)
 	b = append(b, ',')

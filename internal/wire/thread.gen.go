@@ -164,6 +164,21 @@ func membersThread(b []byte, m *v1.Thread) []byte {
 		b = AppendThreadParticipants(b, m.Participants)
 		b = append(b, ',')
 	}
+	if m.Turns != nil {
+		b = append(b, `"turns":`...)
+		b = appendOptional(b, m.Turns, appendInt64)
+		b = append(b, ',')
+	}
+	if m.TurnLimit != nil {
+		b = append(b, `"turn_limit":`...)
+		b = appendOptional(b, m.TurnLimit, appendInt64)
+		b = append(b, ',')
+	}
+	if m.TurnsLeft != nil {
+		b = append(b, `"turns_left":`...)
+		b = appendOptional(b, m.TurnsLeft, appendInt64)
+		b = append(b, ',')
+	}
 	return b
 }
 
@@ -395,6 +410,8 @@ func membersUpdateThreadRequest(b []byte, m *v1.UpdateThreadRequest) []byte {
 	b = appendVisibility(b, orZero(m.Visibility))
 	b = append(b, `,"join_policy":`...)
 	b = appendJoinPolicy(b, orZero(m.JoinPolicy))
+	b = append(b, `,"turn_limit":`...)
+	b = appendOptional(b, m.TurnLimit, appendInt64)
 	b = append(b, `,"settles":`...)
 	b = AppendSettles(b, m.Settles)
 	b = append(b, `,"request_id":`...)
@@ -1015,6 +1032,8 @@ func membersUpdateOrgThreadRequest(b []byte, m *v1.UpdateOrgThreadRequest) []byt
 	b = appendJoinPolicy(b, orZero(m.JoinPolicy))
 	b = append(b, `,"permission_policy":`...)
 	b = appendRaw(b, orZero(m.PermissionPolicy))
+	b = append(b, `,"turn_limit":`...)
+	b = appendOptional(b, m.TurnLimit, appendInt64)
 	b = append(b, `,"request_id":`...)
 	b = appendOptional(b, m.RequestId, AppendString)
 	b = append(b, ',')

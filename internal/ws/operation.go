@@ -38,7 +38,7 @@ var frames = map[string]frame{
 	"send_dm":                   {coerce: true},
 	"send_thread_message":       {onThread: true, coerce: true},
 	"thread_create":             {skip: []string{"permission_policy", "visibility", "join_policy"}},
-	"thread_update":             {onThread: true, skip: []string{"permission_policy", "visibility", "join_policy"}, needs: positiveRevision},
+	"thread_update":             {onThread: true, skip: []string{"permission_policy", "visibility", "join_policy", "turn_limit"}, needs: positiveRevision},
 	"thread_invite":             {onThread: true},
 	"thread_join":               {onThread: true},
 	"thread_leave":              {onThread: true},

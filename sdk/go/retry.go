@@ -199,7 +199,11 @@ func outcomeOf(err error, got received) outcome {
 	var network net.Error
 	switch {
 	case DetailOf(err) != nil:
-		return outcomeOfStatus(catalogue.HTTPStatus(DetailOf(err).GetCode()))
+		code := DetailOf(err).GetCode()
+		if !catalogue.Retryable(code) { // some codes with the status 429 stay until something else happens
+			return refusedForGood
+		}
+		return outcomeOfStatus(catalogue.HTTPStatus(code))
 	case got.err != nil && (errors.Is(got.err, syscall.ECONNREFUSED) || errors.As(got.err, &dial) && dial.Op == "dial"):
 		return notExecuted
 	case errors.As(got.err, new(*tls.CertificateVerificationError)):

@@ -142,6 +142,8 @@ func TestRetries(t *testing.T) {
 		{"404 of a proxy", respond(plain(404)), nil, false, false, false},
 		{"rate limited", nil, refusal(connect.CodeResourceExhausted, b2bv1.ErrorCode_ERROR_CODE_RATE_LIMITED, 1), true, true, true},
 		{"too many streams", nil, refusal(connect.CodeResourceExhausted, b2bv1.ErrorCode_ERROR_CODE_TOO_MANY_STREAMS, 1), true, true, true},
+		{"turn limit", nil, refusal(connect.CodeResourceExhausted, b2bv1.ErrorCode_ERROR_CODE_TURN_LIMIT, 0), false, false, false},
+		{"budget exceeded", nil, refusal(connect.CodeResourceExhausted, b2bv1.ErrorCode_ERROR_CODE_BUDGET_EXCEEDED, 2), true, true, true},
 		{"unavailable", nil, refusal(connect.CodeUnavailable, b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE, 1), true, true, false},
 		{"internal error", nil, refusal(connect.CodeInternal, b2bv1.ErrorCode_ERROR_CODE_INTERNAL_ERROR, 0), false, false, false},
 		{"not found", nil, refusal(connect.CodeNotFound, b2bv1.ErrorCode_ERROR_CODE_NOT_FOUND, 0), false, false, false},

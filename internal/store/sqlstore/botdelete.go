@@ -82,6 +82,12 @@ func (t *tx) leaveThreads(ctx context.Context, bot string, at int64) ([]store.Le
 		if err := t.UpdateThread(ctx, th, was); err != nil {
 			return nil, err
 		}
+		if l.Closed && th.Turns > 0 { // a change of the status
+			th.Turns = 0
+			if err := t.ResetTurns(ctx, th.ID, 0); err != nil {
+				return nil, err
+			}
+		}
 	}
 	return left, nil
 }

@@ -149,32 +149,33 @@ func (c *cache) put(q *statement, args string, r *result) {
 	c.results[resultKey{q, args}] = cacheEntry{c.clock, r}
 }
 
-// write drops the results of the tables that a statement changes. If it has changed a result
-// instead, it returns the key, else the zero key.
-func (c *cache) write(q *statement, args []any, org string) (changed resultKey) {
+// write drops the results of the tables that a statement changes.
+func (c *cache) write(q *statement) {
 	c.clock++
-	if q == touchThread {
-		changed = c.touch(args, org)
-	}
 	for t := q.writes; t != 0; t &= t - 1 {
 		c.written[bits.TrailingZeros64(uint64(t))] = c.clock
 	}
-	return changed
 }
 
-// touch sets the last activity of a cached thread. Otherwise every message would drop the
-// thread, which the next message reads.
+// touch changes a cached thread as touchThread changes its row. Otherwise every message would drop
+// the thread, which the next message reads. It is called once for each change of the row, when the
+// statement is deferred: then the cached thread is ahead of the row, and nobody reads that. It returns
+// the key of the result that it has changed, or else the zero key.
 func (c *cache) touch(args []any, org string) (changed resultKey) {
-	at, ok := args[0].(int64)
-	b, named := cacheArgs(nil, []any{args[1], org})
+	by, thread := touchedBy(args)
+	b, _ := cacheArgs(nil, []any{thread, org})
 	key := resultKey{selectThread, string(b)}
 	e, found := c.results[key]
-	if !ok || !named || !found || e.result.rows() != 1 {
+	if !found || e.result.rows() != 1 {
 		return resultKey{}
 	}
-	if old, ok := e.result.values[activityColumn].(int64); ok && old < at {
-		e.result.values[activityColumn] = at
+	at, isTime := e.result.values[activityColumn].(int64)
+	turns, isNumber := e.result.values[turnsColumn].(int64)
+	if !isTime || !isNumber {
+		delete(c.results, key)
+		return resultKey{}
 	}
+	e.result.values[activityColumn], e.result.values[turnsColumn] = max(at, by.at), turns*by.kept+by.more
 	return key
 }
 

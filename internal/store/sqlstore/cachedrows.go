@@ -99,11 +99,19 @@ func assign(dest, v any) error {
 			}
 		}
 	case **string:
+		if v == nil {
+			*d = nil
+			return nil
+		}
 		if s, ok := v.(string); ok {
 			*d = &s
 			return nil
 		}
 	case **int64:
+		if v == nil {
+			*d = nil
+			return nil
+		}
 		if n, ok := v.(int64); ok {
 			*d = &n
 			return nil

@@ -1,7 +1,6 @@
 package sqlstore
 
 import (
-	"cmp"
 	"slices"
 	"strings"
 )
@@ -148,14 +147,19 @@ func (d *deferred) insert(list [][]any, inserts *[rowsPerDeferred]*statement, ru
 	return nil
 }
 
-// touch writes the newest of the activities of each thread, in the order of the threads.
+// touch writes the activities of each thread as one, in the order of the threads.
 func (d *deferred) touch(run func(q *statement, args []any) error) error {
-	slices.SortFunc(d.touches, func(a, b []any) int {
-		return cmp.Or(strings.Compare(a[1].(string), b[1].(string)), cmp.Compare(a[0].(int64), b[0].(int64)))
-	})
-	for i, args := range d.touches {
-		if i+1 < len(d.touches) && d.touches[i+1][1] == args[1] {
-			continue
+	slices.SortStableFunc(d.touches, func(a, b []any) int { return strings.Compare(a[3].(string), b[3].(string)) })
+	for i := 0; i < len(d.touches); {
+		args := d.touches[i]
+		all, thread := touchedBy(args)
+		for i++; i < len(d.touches) && d.touches[i][3] == thread; i++ {
+			next, _ := touchedBy(d.touches[i])
+			all = all.then(next)
+			args = nil
+		}
+		if args == nil {
+			args = all.args(thread)
 		}
 		if err := run(touchThread, args); err != nil {
 			return err

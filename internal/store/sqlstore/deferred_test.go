@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// Deferred statements are merged: many rows into one insertion, and the activities of a thread
-// into the newest.
+// Deferred statements are merged: many rows into one insertion, and the activities and turns of a
+// thread into one change.
 func TestDeferred(t *testing.T) {
 	t.Parallel()
 	var d deferred
@@ -15,15 +15,15 @@ func TestDeferred(t *testing.T) {
 	}
 	for _, touch := range []struct {
 		thread string
-		at     int64
-	}{{"b", 5}, {"a", 9}, {"b", 7}, {"a", 8}} {
-		d.add(touchThread, []any{touch.at, touch.thread, touch.at})
+		touched
+	}{{"b", touched{5, 1, 1}}, {"a", touched{9, 1, 1}}, {"b", touched{7, 0, 0}}, {"a", touched{8, 1, 1}}, {"b", touched{6, 1, 1}}, {"z", touched{0, 0, 0}}} {
+		d.add(touchThread, touch.args(touch.thread))
 	}
 	if want := onEventLog | onActivity; d.tables() != want {
 		t.Errorf("tables %v, want %v", d.tables().names(), want.names())
 	}
 	kept := d.mark()
-	d.add(touchThread, []any{int64(10), "c", int64(10)})
+	d.add(touchThread, touched{10, 1, 1}.args("c"))
 	d.reset(kept) // the change was undone
 	if d.add(updateThread, nil) {
 		t.Error("a statement is deferred that others may not wait for")
@@ -41,7 +41,7 @@ func TestDeferred(t *testing.T) {
 	}
 	want := []ran{
 		{eventInserts[rowsPerDeferred-1], nil}, {eventInserts[1], []any{"o", int64(rowsPerDeferred), "o", int64(rowsPerDeferred + 1)}},
-		{touchThread, []any{int64(9), "a", int64(9)}}, {touchThread, []any{int64(7), "b", int64(7)}},
+		{touchThread, touched{9, 1, 2}.args("a")}, {touchThread, touched{7, 0, 1}.args("b")}, {touchThread, touched{0, 0, 0}.args("z")},
 	}
 	if !slices.EqualFunc(got, want, func(a, b ran) bool { return a.q == b.q && (b.args == nil || slices.Equal(a.args, b.args)) }) {
 		t.Errorf("ran %v, want %v", got, want)

@@ -27,42 +27,66 @@ const rateCacheMax = 8192
 
 var forgetUses = remove(onRateSlots, "DELETE FROM rate_slots WHERE bot_id = ? AND bucket = ? AND (last_at <= ? OR last_at > ?)")
 
-func (t *tx) TakeRate(ctx context.Context, bot, bucket string, window time.Duration, limit, now int64) (bool, int64, error) {
-	width := window.Milliseconds()
-	gone := now - width // uses at or before this time have left the window
-	// Uses in the future were counted before the clock was set back. They are ignored, else
+// rateWindow is the window of a rate limit at a time.
+type rateWindow struct {
+	width int64
+	gone  int64 // uses at or before this time have left the window
+	// ahead: uses after this time were counted before the clock was set back. They are ignored, else
 	// they would count until the clock has reached their time again (B2B-LIFE-020).
-	ahead := now + clockSkew
-	outside := func(s rateSlot) bool { return s.lastAt <= gone || s.lastAt > ahead }
-	key := rateKey{bot, bucket}
-	all, err := t.rateSlots(ctx, key)
-	if err != nil {
-		return false, 0, err
-	}
+	ahead int64
+}
+
+func windowAt(window time.Duration, now int64) rateWindow {
+	width := window.Milliseconds()
+	return rateWindow{width: width, gone: now - width, ahead: now + clockSkew}
+}
+
+func (w rateWindow) outside(s rateSlot) bool { return s.lastAt <= w.gone || s.lastAt > w.ahead }
+
+// left reports whether the limit has room for one more use, and otherwise the seconds until it has.
+func (w rateWindow) left(all []rateSlot, limit int64) (ok bool, wait int64) {
 	var used, oldest int64
-	expired := false
 	for _, s := range all {
-		if outside(s) {
-			expired = true
+		if w.outside(s) {
 			continue
 		}
 		if used += s.uses; oldest == 0 || s.lastAt < oldest {
 			oldest = s.lastAt
 		}
 	}
-	if used >= limit {
-		wait := (oldest - gone + 999) / 1000
-		return false, min(max(wait, 1), max(width/1000, 1)), nil
+	if used < limit {
+		return true, 0
+	}
+	return false, min(max((oldest-w.gone+999)/1000, 1), max(w.width/1000, 1))
+}
+
+func (t *tx) CheckRate(ctx context.Context, bot, bucket string, window time.Duration, limit, now int64) (bool, int64, error) {
+	all, err := t.rateSlots(ctx, rateKey{bot, bucket})
+	if err != nil {
+		return false, 0, err
+	}
+	ok, wait := windowAt(window, now).left(all, limit)
+	return ok, wait, nil
+}
+
+func (t *tx) TakeRate(ctx context.Context, bot, bucket string, window time.Duration, limit, now int64) (bool, int64, error) {
+	w, key := windowAt(window, now), rateKey{bot, bucket}
+	all, err := t.rateSlots(ctx, key)
+	if err != nil {
+		return false, 0, err
+	}
+	if ok, wait := w.left(all, limit); !ok {
+		return false, wait, nil
 	}
 	t.taken = append(t.taken, key)
-	if expired {
-		err := t.c.exec(ctx, forgetUses, bot, bucket, gone, ahead)
+	if slices.ContainsFunc(all, w.outside) {
+		err := t.c.exec(ctx, forgetUses, bot, bucket, w.gone, w.ahead)
 		if err != nil {
 			return false, 0, err
 		}
-		all = slices.DeleteFunc(all, outside)
+		all = slices.DeleteFunc(all, w.outside)
 	}
-	slot := now / max(width/slots, 1)
+	slot := now / max(w.width/slots, 1)
 	if i := slices.IndexFunc(all, func(s rateSlot) bool { return s.slot == slot }); i >= 0 {
 		all[i].uses++
 		all[i].lastAt = now

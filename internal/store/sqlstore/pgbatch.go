@@ -414,7 +414,11 @@ func (c *pgConn) writes(q *statement, args []any) {
 	}
 	c.b.wrote = true
 	c.b.changes.note(q, args)
-	if key := c.b.cache.write(q, args, c.b.org); key != (resultKey{}) {
+	c.b.cache.write(q)
+	if q != touchThread {
+		return
+	}
+	if key := c.b.cache.touch(args, c.b.org); key != (resultKey{}) {
 		c.changed = append(c.changed, key)
 	}
 }

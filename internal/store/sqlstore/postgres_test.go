@@ -107,7 +107,7 @@ func change(ctx context.Context, tx store.Tx, kind int) (ok bool, err error) {
 		th.Topic = fmt.Sprint(th.Revision - 1)
 		err = tx.UpdateThread(ctx, th, th.Revision-1)
 	} else {
-		err = tx.TouchThread(ctx, "t", th.LastActivityAt+1)
+		err = tx.CountTurn(ctx, "t", th.LastActivityAt+1)
 	}
 	if err != nil {
 		return false, err

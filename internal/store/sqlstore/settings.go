@@ -9,12 +9,14 @@ import (
 
 func scanSettings(rows rowSet, s *store.OrgSettings) error {
 	return rows.Scan(&s.OrgID, &s.MessagesPerMinutePerBot, &s.ThreadsPerHourPerBot, &s.FileUploadMBPerDayPerBot,
-		&s.MessageTTLDays, &s.ThreadAutoCloseDays, &s.ArtifactRetentionDays, &s.DefaultThreadPermissionPolicy, &s.DeliveryAttempts, &s.UpdatedAt)
+		&s.MessageTTLDays, &s.ThreadAutoCloseDays, &s.ArtifactRetentionDays, &s.DefaultThreadPermissionPolicy, &s.DeliveryAttempts, &s.UpdatedAt,
+		&s.ThreadTurnLimit, &s.ThreadMessagesPerHourPerBot)
 }
 
 var selectOrgSettings = read(onOrgSettings, `SELECT org_id, messages_per_minute_per_bot,
 		threads_per_hour_per_bot, file_upload_mb_per_day_per_bot, message_ttl_days, thread_auto_close_days,
-		artifact_retention_days, default_thread_permission_policy, delivery_attempts, updated_at FROM org_settings WHERE org_id = ?`)
+		artifact_retention_days, default_thread_permission_policy, delivery_attempts, updated_at,
+		thread_turn_limit, thread_messages_per_hour_per_bot FROM org_settings WHERE org_id = ?`)
 
 func (r reader) OrgSettings(ctx context.Context, org string) (*store.OrgSettings, error) {
 	s, err := scanner[store.OrgSettings](scanSettings).one(ctx, r, selectOrgSettings, org)
@@ -33,7 +35,9 @@ var putSettings = insertRow[store.OrgSettings](onOrgSettings, ` ON CONFLICT (org
 	artifact_retention_days = excluded.artifact_retention_days,
 	default_thread_permission_policy = excluded.default_thread_permission_policy,
 	delivery_attempts = excluded.delivery_attempts,
-	updated_at = excluded.updated_at`)
+	updated_at = excluded.updated_at,
+	thread_turn_limit = excluded.thread_turn_limit,
+	thread_messages_per_hour_per_bot = excluded.thread_messages_per_hour_per_bot`)
 
 func (t *tx) PutOrgSettings(ctx context.Context, s *store.OrgSettings) error {
 	return put(ctx, t, putSettings, s)

@@ -226,7 +226,7 @@ func (c *sqliteConn) before(q *statement) error {
 func (c *sqliteConn) flush() error {
 	return c.deferred.write(func(q *statement, args []any) error {
 		c.wrote = true
-		c.cache.write(q, args, c.org)
+		c.cache.write(q)
 		if _, err := c.run(q, args); err != nil {
 			return failure(q, err)
 		}
@@ -237,7 +237,7 @@ func (c *sqliteConn) flush() error {
 func (c *sqliteConn) writes(q *statement, args []any) {
 	c.wrote = true
 	c.changes.note(q, args)
-	c.cache.write(q, args, c.org)
+	c.cache.write(q)
 }
 
 // run runs a statement that returns no rows. It calls the driver directly: package sql would take a

@@ -10,12 +10,13 @@ import (
 func threadColumns(p string) string {
 	return p + "id, " + p + "org_id, " + p + "topic, " + p + "tags, " + p + "status, " + p + "initiator_id, " + p + "channel_id, " +
 		p + "context, " + p + "close_reason, " + p + "permission_policy, " + p + "visibility, " + p + "join_policy, " +
-		p + "revision, " + p + "created_at, " + p + "updated_at, " + p + "last_activity_at, " + p + "resolved_at"
+		p + "revision, " + p + "created_at, " + p + "updated_at, " + p + "last_activity_at, " + p + "resolved_at, " + p + "turns, " + p + "turn_limit"
 }
 
 func threadFields(t *store.Thread) []any {
 	return []any{&t.ID, &t.OrgID, &t.Topic, &t.Tags, &t.Status, &t.InitiatorID, &t.ChannelID, &t.Context, &t.CloseReason,
-		&t.PermissionPolicy, &t.Visibility, &t.JoinPolicy, &t.Revision, &t.CreatedAt, &t.UpdatedAt, &t.LastActivityAt, &t.ResolvedAt}
+		&t.PermissionPolicy, &t.Visibility, &t.JoinPolicy, &t.Revision, &t.CreatedAt, &t.UpdatedAt, &t.LastActivityAt, &t.ResolvedAt,
+		&t.Turns, &t.TurnLimit}
 }
 
 var threads scanner[store.Thread] = func(rows rowSet, t *store.Thread) error { return rows.Scan(threadFields(t)...) }
@@ -49,12 +50,32 @@ func (r reader) ThreadTopics(ctx context.Context, org string, ids []string) (map
 	}, selectThreadTopics, arg)
 }
 
-// touchThread changes nothing of a thread but its last activity.
-var touchThread = update(onActivity, "UPDATE threads SET last_activity_at = ? WHERE id = ? AND last_activity_at < ?")
+// touchThread changes nothing of a thread but its last activity and its turns. Its arguments are those
+// of touched.
+var touchThread = update(onActivity, "UPDATE threads SET last_activity_at = max(last_activity_at, ?), turns = turns * ? + ? WHERE id = ?").
+	inPostgres("UPDATE threads SET last_activity_at = greatest(last_activity_at, ?), turns = turns * ? + ? WHERE id = ?")
 
-// activityColumn is the place of last_activity_at in threadColumns. A column that is inserted
-// before it moves it.
-const activityColumn = 15
+// touched is what touchThread changes: at raises the last activity. kept is 1, or 0 for progress, after
+// which more turns were taken.
+type touched struct{ at, kept, more int64 }
+
+func (c touched) args(thread string) []any { return []any{c.at, c.kept, c.more, thread} }
+
+func touchedBy(args []any) (c touched, thread string) {
+	return touched{args[0].(int64), args[1].(int64), args[2].(int64)}, args[3].(string)
+}
+
+// then returns the change of c and next, one after the other.
+func (c touched) then(next touched) touched {
+	return touched{max(c.at, next.at), c.kept * next.kept, c.more*next.kept + next.more}
+}
+
+// activityColumn and turnsColumn are the places of last_activity_at and turns in threadColumns. A
+// column that is inserted before them moves them.
+const (
+	activityColumn = 15
+	turnsColumn    = 17
+)
 
 var threadRows scanner[store.ThreadRow] = func(rows rowSet, t *store.ThreadRow) error {
 	return rows.Scan(append(threadFields(&t.Thread), &t.ParticipantCount, &t.IsParticipant)...)
@@ -158,13 +179,13 @@ func (t *tx) CreateThread(ctx context.Context, th *store.Thread, participants []
 }
 
 var updateThread = update(onThreads, `UPDATE threads SET topic = ?, status = ?, context = ?, close_reason = ?, permission_policy = ?,
-		visibility = ?, join_policy = ?, revision = ?, updated_at = ?, last_activity_at = ?, resolved_at = ?
+		visibility = ?, join_policy = ?, revision = ?, updated_at = ?, last_activity_at = ?, resolved_at = ?, turn_limit = ?
 		WHERE id = ? AND revision = ?`)
 
 func (t *tx) UpdateThread(ctx context.Context, th *store.Thread, was int64) error {
 	n, err := t.c.execNow(ctx, updateThread,
 		th.Topic, th.Status, th.Context, th.CloseReason, th.PermissionPolicy, th.Visibility, th.JoinPolicy, th.Revision,
-		th.UpdatedAt, th.LastActivityAt, th.ResolvedAt, th.ID, was)
+		th.UpdatedAt, th.LastActivityAt, th.ResolvedAt, th.TurnLimit, th.ID, was)
 	if err == nil && n == 0 {
 		return t.fail(store.ErrStale)
 	}
@@ -172,5 +193,13 @@ func (t *tx) UpdateThread(ctx context.Context, th *store.Thread, was int64) erro
 }
 
 func (t *tx) TouchThread(ctx context.Context, id string, at int64) error {
-	return t.c.exec(ctx, touchThread, at, id, at)
+	return t.c.exec(ctx, touchThread, touched{at: at, kept: 1}.args(id)...)
+}
+
+func (t *tx) CountTurn(ctx context.Context, id string, at int64) error {
+	return t.c.exec(ctx, touchThread, touched{at: at, kept: 1, more: 1}.args(id)...)
+}
+
+func (t *tx) ResetTurns(ctx context.Context, id string, at int64) error {
+	return t.c.exec(ctx, touchThread, touched{at: at}.args(id)...)
 }

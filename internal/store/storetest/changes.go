@@ -452,7 +452,7 @@ var updateTests = []test{
 					if i%2 == 0 {
 						return nil
 					}
-					if err := errorsOf(tx.TouchThread(s.ctx, t.ID, 99), take(s, tx, a)); err != nil {
+					if err := errorsOf(tx.CountTurn(s.ctx, t.ID, 99), take(s, tx, a)); err != nil {
 						return err
 					}
 					if i%4 == 1 { // and something that is sent at once

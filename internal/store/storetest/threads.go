@@ -23,6 +23,7 @@ var threadTests = []test{
 
 		t.Topic, t.Status, t.Context, t.CloseReason, t.PermissionPolicy = "new", "closed", nil, ptr("error"), nil
 		t.Visibility, t.JoinPolicy, t.Revision, t.UpdatedAt, t.LastActivityAt, t.ResolvedAt = "private", "invite_only", 4, 6, 7, ptr(int64(8))
+		t.TurnLimit = ptr(int64(0))
 		s.update(org, func(tx store.Tx) error { return tx.UpdateThread(s.ctx, t, 1) })
 		same(s, "updated", must(s.Thread(s.ctx, org, t.ID))(s), t)
 		s.refused(org, store.ErrStale, func(tx store.Tx) error { return tx.UpdateThread(s.ctx, t, 1) })
@@ -31,7 +32,7 @@ var threadTests = []test{
 		})
 
 		s.update(org, func(tx store.Tx) error {
-			return errorsOf(tx.TouchThread(s.ctx, t.ID, 90), tx.TouchThread(s.ctx, t.ID, 80), tx.TouchThread(s.ctx, "x", 80))
+			return errorsOf(tx.CountTurn(s.ctx, t.ID, 90), tx.ResetTurns(s.ctx, t.ID, 80), tx.CountTurn(s.ctx, "x", 80), tx.ResetTurns(s.ctx, "x", 80))
 		})
 		t.LastActivityAt = 90
 		same(s, "touched", must(s.Thread(s.ctx, org, t.ID))(s), t)

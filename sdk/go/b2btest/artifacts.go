@@ -64,6 +64,7 @@ func (h handlers) UpdateArtifact(ctx context.Context, req *b2bv1.UpdateArtifactR
 
 func (o *org) changed(t *thread, artifact *b2bv1.Artifact, action b2bv1.ArtifactAction) error {
 	t.change(func(about *b2bv1.Thread) { about.LastActivityAt = artifact.GetCreatedAt() })
+	t.turns = 0
 	return o.tell(t, &b2bv1.Event{Event: &b2bv1.Event_ThreadArtifact{
 		ThreadArtifact: &b2bv1.ThreadArtifactEvent{ThreadId: t.about.GetId(), Artifact: artifact, Action: action},
 	}})

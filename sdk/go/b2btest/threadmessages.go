@@ -38,6 +38,7 @@ func (h handlers) SendThreadMessage(ctx context.Context, req *b2bv1.SendThreadMe
 	}
 	t.change(func(about *b2bv1.Thread) { about.LastActivityAt = h.org.timestamp() })
 	t.messages = append(t.messages, message)
+	t.turns++
 	err = h.org.tell(t, &b2bv1.Event{Event: &b2bv1.Event_ThreadMessage{ThreadMessage: &b2bv1.ThreadMessageEvent{ThreadId: t.about.GetId(), Message: message}}})
 	return &b2bv1.SendThreadMessageResponse{Message: message}, err
 }

@@ -35,6 +35,7 @@ type thread struct {
 	members   []*b2bv1.ThreadParticipant
 	messages  []*b2bv1.ThreadMessage
 	artifacts []versions
+	turns     int64 // messages since the last progress
 }
 
 func (t *thread) member(bot string) *b2bv1.ThreadParticipant {
@@ -150,7 +151,7 @@ func (h handlers) ListThreads(ctx context.Context, req *b2bv1.ListThreadsRequest
 	}
 	for _, t := range own {
 		about := proto.CloneOf(t.about)
-		about.ParticipantCount = proto.Int32(int32(len(t.members)))
+		about.ParticipantCount, about.Turns = proto.Int32(int32(len(t.members))), proto.Int64(t.turns)
 		res.Items = append(res.Items, about)
 	}
 	return res, nil
@@ -162,7 +163,7 @@ func (h handlers) GetThread(ctx context.Context, req *b2bv1.GetThreadRequest) (*
 		return nil, err
 	}
 	about := proto.CloneOf(t.about)
-	about.ParticipantCount = proto.Int32(int32(len(t.members)))
+	about.ParticipantCount, about.Turns = proto.Int32(int32(len(t.members))), proto.Int64(t.turns)
 	about.Participants = &b2bv1.ThreadParticipants{Values: slices.Clone(t.members)}
 	return &b2bv1.GetThreadResponse{Thread: about}, nil
 }
@@ -207,6 +208,7 @@ func (h handlers) UpdateThread(ctx context.Context, req *b2bv1.UpdateThreadReque
 		}
 	})
 	if to != from {
+		t.turns = 0
 		err := h.org.tell(t, &b2bv1.Event{Event: &b2bv1.Event_ThreadStatusChanged{ThreadStatusChanged: &b2bv1.ThreadStatusChangedEvent{
 			ThreadId: t.about.GetId(), Topic: t.about.GetTopic(), From: from, To: to, By: caller(ctx).GetId(),
 		}}})

@@ -92,6 +92,12 @@ class RetryTest(unittest.TestCase):
         """B2B-SDK-002"""
         for failure in (limited(), down(), httpx.Response(502), httpx.Response(504), httpx.ReadError("cut"), httpx.ConnectError("refused")):
             self.assertEqual(self.check(lambda c: c.get_me(), failure, good(), attempts=2), {"id": "x"})
+        budget = {"error": "x", "code": "BUDGET_EXCEEDED", "retry_after": 1}
+        self.assertEqual(self.check(lambda c: c.get_me(), httpx.Response(429, json=budget), good(), attempts=2), {"id": "x"})
+        turns = {"error": "x", "code": "TURN_LIMIT", "turns": 20, "turn_limit": 20}
+        error = self.check(lambda c: c.get_me(), httpx.Response(429, json=turns), good(), attempts=1)
+        self.assertIsInstance(error, errors.TurnLimit)
+        self.assertEqual(error.body["turns"], 20)
         for failure in (httpx.Response(500), httpx.Response(404), httpx.LocalProtocolError("x"), httpx.UnsupportedProtocol("x")):
             self.check(lambda c: c.get_me(), failure, good(), attempts=1)
 

@@ -45,7 +45,7 @@ export function retrying(transport: Transport, options: RetryOptions = {}): Tran
 function repeatable(error: unknown, request: Pick<TransportRequest, "method" | "requestId">): boolean {
   const safe = request.method === "GET" || request.requestId !== undefined;
   if (error instanceof B2BError) {
-    return error.status === 429 || (safe && [502, 503, 504].includes(error.status));
+    return error.retryable && (error.status === 429 || (safe && [502, 503, 504].includes(error.status)));
   }
   const failed = error as { retryable?: boolean; cause?: { code?: unknown }; code?: unknown } | undefined;
   if (failed?.retryable === false) {

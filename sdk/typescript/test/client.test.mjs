@@ -44,6 +44,10 @@ test("B2B-SDK-002: the fifth failure is returned, and other errors at once", asy
     const once = scripted([refuse(status)]);
     await assert.rejects(once.rest.getMe(), { status });
   }
+  const turns = scripted([refuse(429, { code: "TURN_LIMIT", turns: 20 })]); // of the codes with 429, it stays
+  await assert.rejects(turns.rest.getMe(), ({ code, retryable, body }) => code === "TURN_LIMIT" && !retryable && body.turns === 20);
+  const budget = scripted([refuse(429, { code: "BUDGET_EXCEEDED", retry_after: 1 }), works]);
+  await budget.rest.getMe();
   const broken = scripted([() => new Response("{")]);
   await assert.rejects(broken.rest.getMe(), { message: "the response is not JSON" });
   const invalid = new B2BClient({ url, token });

@@ -149,6 +149,12 @@ const (
 	ErrorCode_ERROR_CODE_LEASE_HELD ErrorCode = 61
 	// The lease has ended.
 	ErrorCode_ERROR_CODE_LEASE_LOST ErrorCode = 62
+	// Bots have sent as many messages to the thread as they may without progress; extras turns,
+	// turn_limit, released_by.
+	ErrorCode_ERROR_CODE_TURN_LIMIT ErrorCode = 63
+	// The bot has sent as many messages to the thread as it may in an hour; extra retry_after in
+	// seconds.
+	ErrorCode_ERROR_CODE_BUDGET_EXCEEDED ErrorCode = 64
 	// The thread has the maximum number of participants.
 	ErrorCode_ERROR_CODE_THREAD_FULL ErrorCode = 56
 )
@@ -215,6 +221,8 @@ var (
 		60: "ERROR_CODE_QUOTA_EXCEEDED",
 		61: "ERROR_CODE_LEASE_HELD",
 		62: "ERROR_CODE_LEASE_LOST",
+		63: "ERROR_CODE_TURN_LIMIT",
+		64: "ERROR_CODE_BUDGET_EXCEEDED",
 		56: "ERROR_CODE_THREAD_FULL",
 	}
 	ErrorCode_value = map[string]int32{
@@ -277,6 +285,8 @@ var (
 		"ERROR_CODE_QUOTA_EXCEEDED":          60,
 		"ERROR_CODE_LEASE_HELD":              61,
 		"ERROR_CODE_LEASE_LOST":              62,
+		"ERROR_CODE_TURN_LIMIT":              63,
+		"ERROR_CODE_BUDGET_EXCEEDED":         64,
 		"ERROR_CODE_THREAD_FULL":             56,
 	}
 )
@@ -406,7 +416,7 @@ const file_b2b_v1_error_proto_rawDesc = "" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\a\n" +
 	"\x05_hintB\x0e\n" +
-	"\f_retry_after*\xdf\x1a\n" +
+	"\f_retry_after*\xd6\x1b\n" +
 	"\tErrorCode\x12\x1a\n" +
 	"\x16ERROR_CODE_UNSPECIFIED\x10\x00\x126\n" +
 	"\x18ERROR_CODE_AUTH_REQUIRED\x10\x01\x1a\x18\xfa\xb6\x18\x14\b\x91\x03\x12\x0funauthenticated\x126\n" +
@@ -467,7 +477,9 @@ const file_b2b_v1_error_proto_rawDesc = "" +
 	"\x1bERROR_CODE_TOO_MANY_STREAMS\x107\x1a\x1d\xfa\xb6\x18\x19\b\xad\x03\x12\x12resource_exhausted\x18\x01\x12:\n" +
 	"\x19ERROR_CODE_QUOTA_EXCEEDED\x10<\x1a\x1b\xfa\xb6\x18\x17\b\x99\x03\x12\x12resource_exhausted\x12-\n" +
 	"\x15ERROR_CODE_LEASE_HELD\x10=\x1a\x12\xfa\xb6\x18\x0e\b\x99\x03\x12\aaborted\x18\x01\x127\n" +
-	"\x15ERROR_CODE_LEASE_LOST\x10>\x1a\x1c\xfa\xb6\x18\x18\b\x99\x03\x12\x13failed_precondition\x127\n" +
+	"\x15ERROR_CODE_LEASE_LOST\x10>\x1a\x1c\xfa\xb6\x18\x18\b\x99\x03\x12\x13failed_precondition\x126\n" +
+	"\x15ERROR_CODE_TURN_LIMIT\x10?\x1a\x1b\xfa\xb6\x18\x17\b\xad\x03\x12\x12resource_exhausted\x12=\n" +
+	"\x1aERROR_CODE_BUDGET_EXCEEDED\x10@\x1a\x1d\xfa\xb6\x18\x19\b\xad\x03\x12\x12resource_exhausted\x18\x01\x127\n" +
 	"\x16ERROR_CODE_THREAD_FULL\x108\x1a\x1b\xfa\xb6\x18\x17\b\x99\x03\x12\x12resource_exhaustedB1Z/github.com/b2b-protocol/b2b/sdk/go/b2b/v1;b2bv1b\x06proto3"
 
 var (

@@ -1555,8 +1555,12 @@ type OrgSettings struct {
 	JoinApprovalRequired bool `protobuf:"varint,10,opt,name=join_approval_required,json=joinApprovalRequired,proto3" json:"join_approval_required,omitempty"`
 	// How often a delivery is handed out before it is dead; 1 to 100. Default 5. Since 0.2.
 	DeliveryAttempts int64 `protobuf:"varint,11,opt,name=delivery_attempts,json=deliveryAttempts,proto3" json:"delivery_attempts,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// Messages that bots may send to a thread without progress; absent means any number. Since 0.2.
+	ThreadTurnLimit *int64 `protobuf:"varint,12,opt,name=thread_turn_limit,json=threadTurnLimit,proto3,oneof" json:"thread_turn_limit,omitempty"`
+	// Messages a bot may send to a thread in 3600 seconds; absent means any number. Since 0.2.
+	ThreadMessagesPerHourPerBot *int64 `protobuf:"varint,13,opt,name=thread_messages_per_hour_per_bot,json=threadMessagesPerHourPerBot,proto3,oneof" json:"thread_messages_per_hour_per_bot,omitempty"`
+	unknownFields               protoimpl.UnknownFields
+	sizeCache                   protoimpl.SizeCache
 }
 
 func (x *OrgSettings) Reset() {
@@ -1662,6 +1666,20 @@ func (x *OrgSettings) GetJoinApprovalRequired() bool {
 func (x *OrgSettings) GetDeliveryAttempts() int64 {
 	if x != nil {
 		return x.DeliveryAttempts
+	}
+	return 0
+}
+
+func (x *OrgSettings) GetThreadTurnLimit() int64 {
+	if x != nil && x.ThreadTurnLimit != nil {
+		return *x.ThreadTurnLimit
+	}
+	return 0
+}
+
+func (x *OrgSettings) GetThreadMessagesPerHourPerBot() int64 {
+	if x != nil && x.ThreadMessagesPerHourPerBot != nil {
+		return *x.ThreadMessagesPerHourPerBot
 	}
 	return 0
 }
@@ -1772,6 +1790,10 @@ type UpdateOrgSettingsRequest struct {
 	DeliveryAttempts *int64 `protobuf:"varint,10,opt,name=delivery_attempts,json=deliveryAttempts,proto3,oneof" json:"delivery_attempts,omitempty"`
 	// Which fields to write; over REST the keys of the body.
 	UpdateMask *fieldmaskpb.FieldMask `protobuf:"bytes,9,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
+	// Named but absent turns it off. Since 0.2.
+	ThreadTurnLimit *int64 `protobuf:"varint,12,opt,name=thread_turn_limit,json=threadTurnLimit,proto3,oneof" json:"thread_turn_limit,omitempty"`
+	// Named but absent turns it off. Since 0.2.
+	ThreadMessagesPerHourPerBot *int64 `protobuf:"varint,13,opt,name=thread_messages_per_hour_per_bot,json=threadMessagesPerHourPerBot,proto3,oneof" json:"thread_messages_per_hour_per_bot,omitempty"`
 	// Makes the call idempotent for 24 hours; empty counts as absent.
 	RequestId     *string `protobuf:"bytes,100,opt,name=request_id,json=requestId,proto3,oneof" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1876,6 +1898,20 @@ func (x *UpdateOrgSettingsRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
 		return x.UpdateMask
 	}
 	return nil
+}
+
+func (x *UpdateOrgSettingsRequest) GetThreadTurnLimit() int64 {
+	if x != nil && x.ThreadTurnLimit != nil {
+		return *x.ThreadTurnLimit
+	}
+	return 0
+}
+
+func (x *UpdateOrgSettingsRequest) GetThreadMessagesPerHourPerBot() int64 {
+	if x != nil && x.ThreadMessagesPerHourPerBot != nil {
+		return *x.ThreadMessagesPerHourPerBot
+	}
+	return 0
 }
 
 func (x *UpdateOrgSettingsRequest) GetRequestId() string {
@@ -3594,7 +3630,7 @@ const file_b2b_v1_org_proto_rawDesc = "" +
 	"org_secret\x18\x03 \x01(\tR\torgSecret\"\x0f\n" +
 	"\rGetOrgRequest\"/\n" +
 	"\x0eGetOrgResponse\x12\x1d\n" +
-	"\x03org\x18\x01 \x01(\v2\v.b2b.v1.OrgR\x03org\"\xcb\x05\n" +
+	"\x03org\x18\x01 \x01(\v2\v.b2b.v1.OrgR\x03org\"\x83\a\n" +
 	"\vOrgSettings\x12\x15\n" +
 	"\x06org_id\x18\x01 \x01(\tR\x05orgId\x12<\n" +
 	"\x1bmessages_per_minute_per_bot\x18\x02 \x01(\x03R\x17messagesPerMinutePerBot\x126\n" +
@@ -3608,14 +3644,18 @@ const file_b2b_v1_org_proto_rawDesc = "" +
 	"updated_at\x18\t \x01(\x03R\tupdatedAt\x124\n" +
 	"\x16join_approval_required\x18\n" +
 	" \x01(\bR\x14joinApprovalRequired\x12+\n" +
-	"\x11delivery_attempts\x18\v \x01(\x03R\x10deliveryAttemptsB\x13\n" +
+	"\x11delivery_attempts\x18\v \x01(\x03R\x10deliveryAttempts\x12/\n" +
+	"\x11thread_turn_limit\x18\f \x01(\x03H\x04R\x0fthreadTurnLimit\x88\x01\x01\x12J\n" +
+	" thread_messages_per_hour_per_bot\x18\r \x01(\x03H\x05R\x1bthreadMessagesPerHourPerBot\x88\x01\x01B\x13\n" +
 	"\x11_message_ttl_daysB\x19\n" +
 	"\x17_thread_auto_close_daysB\x1a\n" +
 	"\x18_artifact_retention_daysB#\n" +
-	"!_default_thread_permission_policy\"\x17\n" +
+	"!_default_thread_permission_policyB\x14\n" +
+	"\x12_thread_turn_limitB#\n" +
+	"!_thread_messages_per_hour_per_bot\"\x17\n" +
 	"\x15GetOrgSettingsRequest\"I\n" +
 	"\x16GetOrgSettingsResponse\x12/\n" +
-	"\bsettings\x18\x01 \x01(\v2\x13.b2b.v1.OrgSettingsR\bsettings\"\xac\b\n" +
+	"\bsettings\x18\x01 \x01(\v2\x13.b2b.v1.OrgSettingsR\bsettings\"\xf4\t\n" +
 	"\x18UpdateOrgSettingsRequest\x12O\n" +
 	"\x1bmessages_per_minute_per_bot\x18\x01 \x01(\x03B\fڵ\x18\x02@\x01\xe2\xb5\x18\x02\b%H\x00R\x17messagesPerMinutePerBot\x88\x01\x01\x12I\n" +
 	"\x18threads_per_hour_per_bot\x18\x02 \x01(\x03B\fڵ\x18\x02@\x01\xe2\xb5\x18\x02\b%H\x01R\x14threadsPerHourPerBot\x88\x01\x01\x12S\n" +
@@ -3628,9 +3668,12 @@ const file_b2b_v1_org_proto_rawDesc = "" +
 	"\x11delivery_attempts\x18\n" +
 	" \x01(\x03B\fڵ\x18\x02@\x01\xe2\xb5\x18\x02\b\x7fH\bR\x10deliveryAttempts\x88\x01\x01\x12C\n" +
 	"\vupdate_mask\x18\t \x01(\v2\x1a.google.protobuf.FieldMaskB\x06ڵ\x18\x02 \x01R\n" +
-	"updateMask\x12*\n" +
+	"updateMask\x127\n" +
+	"\x11thread_turn_limit\x18\f \x01(\x03B\x06\xe2\xb5\x18\x02\b%H\tR\x0fthreadTurnLimit\x88\x01\x01\x12R\n" +
+	" thread_messages_per_hour_per_bot\x18\r \x01(\x03B\x06\xe2\xb5\x18\x02\b%H\n" +
+	"R\x1bthreadMessagesPerHourPerBot\x88\x01\x01\x12*\n" +
 	"\n" +
-	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\tR\trequestId\x88\x01\x01B\x1e\n" +
+	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\vR\trequestId\x88\x01\x01B\x1e\n" +
 	"\x1c_messages_per_minute_per_botB\x1b\n" +
 	"\x19_threads_per_hour_per_botB!\n" +
 	"\x1f_file_upload_mb_per_day_per_botB\x13\n" +
@@ -3639,7 +3682,9 @@ const file_b2b_v1_org_proto_rawDesc = "" +
 	"\x18_artifact_retention_daysB#\n" +
 	"!_default_thread_permission_policyB\x19\n" +
 	"\x17_join_approval_requiredB\x14\n" +
-	"\x12_delivery_attemptsB\r\n" +
+	"\x12_delivery_attemptsB\x14\n" +
+	"\x12_thread_turn_limitB#\n" +
+	"!_thread_messages_per_hour_per_botB\r\n" +
 	"\v_request_id\"L\n" +
 	"\x19UpdateOrgSettingsResponse\x12/\n" +
 	"\bsettings\x18\x01 \x01(\v2\x13.b2b.v1.OrgSettingsR\bsettings\"\x8b\x02\n" +

@@ -420,7 +420,13 @@ type Thread struct {
 	// Lists with scope=org: whether the caller is a participant.
 	IsParticipant *bool `protobuf:"varint,19,opt,name=is_participant,json=isParticipant,proto3,oneof" json:"is_participant,omitempty"`
 	// Details: the participants, oldest first.
-	Participants  *ThreadParticipants `protobuf:"bytes,20,opt,name=participants,proto3,oneof" json:"participants,omitempty"`
+	Participants *ThreadParticipants `protobuf:"bytes,20,opt,name=participants,proto3,oneof" json:"participants,omitempty"`
+	// Lists and details: the messages that bots sent since the last progress. Since 0.2.
+	Turns *int64 `protobuf:"varint,21,opt,name=turns,proto3,oneof" json:"turns,omitempty"`
+	// Its own limit of turns; 0: none, whatever the org has; absent: that of the org. Since 0.2.
+	TurnLimit *int64 `protobuf:"varint,22,opt,name=turn_limit,json=turnLimit,proto3,oneof" json:"turn_limit,omitempty"`
+	// Details: how many more messages bots may send without progress; absent: any number. Since 0.2.
+	TurnsLeft     *int64 `protobuf:"varint,23,opt,name=turns_left,json=turnsLeft,proto3,oneof" json:"turns_left,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -593,6 +599,27 @@ func (x *Thread) GetParticipants() *ThreadParticipants {
 		return x.Participants
 	}
 	return nil
+}
+
+func (x *Thread) GetTurns() int64 {
+	if x != nil && x.Turns != nil {
+		return *x.Turns
+	}
+	return 0
+}
+
+func (x *Thread) GetTurnLimit() int64 {
+	if x != nil && x.TurnLimit != nil {
+		return *x.TurnLimit
+	}
+	return 0
+}
+
+func (x *Thread) GetTurnsLeft() int64 {
+	if x != nil && x.TurnsLeft != nil {
+		return *x.TurnsLeft
+	}
+	return 0
 }
 
 // The participants of a thread.
@@ -1233,6 +1260,8 @@ type UpdateThreadRequest struct {
 	// Revisions that the caller accepts; the call is rejected if the current one is another.
 	// Empty: any.
 	ExpectedRevisions []int64 `protobuf:"varint,11,rep,packed,name=expected_revisions,json=expectedRevisions,proto3" json:"expected_revisions,omitempty"`
+	// The new limit of turns; 0: none; named but absent: that of the org. Since 0.2.
+	TurnLimit *int64 `protobuf:"varint,12,opt,name=turn_limit,json=turnLimit,proto3,oneof" json:"turn_limit,omitempty"`
 	// A delivery that it settles, in the same transaction.
 	Settles *Settles `protobuf:"bytes,101,opt,name=settles,proto3,oneof" json:"settles,omitempty"`
 	// Makes the call idempotent for 24 hours; empty counts as absent.
@@ -1346,6 +1375,13 @@ func (x *UpdateThreadRequest) GetExpectedRevisions() []int64 {
 		return x.ExpectedRevisions
 	}
 	return nil
+}
+
+func (x *UpdateThreadRequest) GetTurnLimit() int64 {
+	if x != nil && x.TurnLimit != nil {
+		return *x.TurnLimit
+	}
+	return 0
 }
 
 func (x *UpdateThreadRequest) GetSettles() *Settles {
@@ -3065,6 +3101,8 @@ type UpdateOrgThreadRequest struct {
 	PermissionPolicy *string `protobuf:"bytes,6,opt,name=permission_policy,json=permissionPolicy,proto3,oneof" json:"permission_policy,omitempty"`
 	// Which fields to write; over REST the keys of the body.
 	UpdateMask *fieldmaskpb.FieldMask `protobuf:"bytes,7,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
+	// The new limit of turns; 0: none; named but absent: that of the org. Since 0.2.
+	TurnLimit *int64 `protobuf:"varint,8,opt,name=turn_limit,json=turnLimit,proto3,oneof" json:"turn_limit,omitempty"`
 	// Makes the call idempotent for 24 hours; empty counts as absent.
 	RequestId     *string `protobuf:"bytes,100,opt,name=request_id,json=requestId,proto3,oneof" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -3148,6 +3186,13 @@ func (x *UpdateOrgThreadRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
 		return x.UpdateMask
 	}
 	return nil
+}
+
+func (x *UpdateOrgThreadRequest) GetTurnLimit() int64 {
+	if x != nil && x.TurnLimit != nil {
+		return *x.TurnLimit
+	}
+	return 0
 }
 
 func (x *UpdateOrgThreadRequest) GetRequestId() string {
@@ -3638,7 +3683,8 @@ var File_b2b_v1_thread_proto protoreflect.FileDescriptor
 
 const file_b2b_v1_thread_proto_rawDesc = "" +
 	"\n" +
-	"\x13b2b/v1/thread.proto\x12\x06b2b.v1\x1a\x1bb2b/options/v1/limits.proto\x1a\x1cb2b/options/v1/options.proto\x1a\x11b2b/v1/list.proto\x1a\x14b2b/v1/message.proto\x1a\x14b2b/v1/settles.proto\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe6\b\n" +
+	"\x13b2b/v1/thread.proto\x12\x06b2b.v1\x1a\x1bb2b/options/v1/limits.proto\x1a\x1cb2b/options/v1/options.proto\x1a\x11b2b/v1/list.proto\x1a\x14b2b/v1/message.proto\x1a\x14b2b/v1/settles.proto\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x89\n" +
+	"\n" +
 	"\x06Thread\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x15\n" +
 	"\x06org_id\x18\x02 \x01(\tR\x05orgId\x12\x14\n" +
@@ -3667,7 +3713,13 @@ const file_b2b_v1_thread_proto_rawDesc = "" +
 	"resolvedAt\x88\x01\x01\x128\n" +
 	"\x11participant_count\x18\x12 \x01(\x05B\x06ڵ\x18\x02\b\x01H\aR\x10participantCount\x88\x01\x01\x122\n" +
 	"\x0eis_participant\x18\x13 \x01(\bB\x06ڵ\x18\x02\b\x01H\bR\risParticipant\x88\x01\x01\x12K\n" +
-	"\fparticipants\x18\x14 \x01(\v2\x1a.b2b.v1.ThreadParticipantsB\x06ڵ\x18\x02\b\x01H\tR\fparticipants\x88\x01\x01B\a\n" +
+	"\fparticipants\x18\x14 \x01(\v2\x1a.b2b.v1.ThreadParticipantsB\x06ڵ\x18\x02\b\x01H\tR\fparticipants\x88\x01\x01\x12!\n" +
+	"\x05turns\x18\x15 \x01(\x03B\x06ڵ\x18\x02\b\x01H\n" +
+	"R\x05turns\x88\x01\x01\x12*\n" +
+	"\n" +
+	"turn_limit\x18\x16 \x01(\x03B\x06ڵ\x18\x02\b\x01H\vR\tturnLimit\x88\x01\x01\x12*\n" +
+	"\n" +
+	"turns_left\x18\x17 \x01(\x03B\x06ڵ\x18\x02\b\x01H\fR\tturnsLeft\x88\x01\x01B\a\n" +
 	"\x05_tagsB\x0f\n" +
 	"\r_initiator_idB\r\n" +
 	"\v_channel_idB\n" +
@@ -3678,7 +3730,10 @@ const file_b2b_v1_thread_proto_rawDesc = "" +
 	"\f_resolved_atB\x14\n" +
 	"\x12_participant_countB\x11\n" +
 	"\x0f_is_participantB\x0f\n" +
-	"\r_participants\"W\n" +
+	"\r_participantsB\b\n" +
+	"\x06_turnsB\r\n" +
+	"\v_turn_limitB\r\n" +
+	"\v_turns_left\"W\n" +
 	"\x12ThreadParticipants\x129\n" +
 	"\x06values\x18\x01 \x03(\v2\x19.b2b.v1.ThreadParticipantB\x06\xe2\xb5\x18\x02\b>R\x06values:\x06\xaa\xb6\x18\x02\b\x01\"\xb4\x01\n" +
 	"\x11ThreadParticipant\x12\x15\n" +
@@ -3740,7 +3795,7 @@ const file_b2b_v1_thread_proto_rawDesc = "" +
 	"\x10GetThreadRequest\x12\x1b\n" +
 	"\tthread_id\x18\x01 \x01(\tR\bthreadId\";\n" +
 	"\x11GetThreadResponse\x12&\n" +
-	"\x06thread\x18\x01 \x01(\v2\x0e.b2b.v1.ThreadR\x06thread\"\x8d\a\n" +
+	"\x06thread\x18\x01 \x01(\v2\x0e.b2b.v1.ThreadR\x06thread\"\xc8\a\n" +
 	"\x13UpdateThreadRequest\x12\x1b\n" +
 	"\tthread_id\x18\x01 \x01(\tR\bthreadId\x129\n" +
 	"\x06status\x18\x02 \x01(\x0e2\x14.b2b.v1.ThreadStatusB\x06ڵ\x18\x02@\x01H\x00R\x06status\x88\x01\x01\x12;\n" +
@@ -3759,10 +3814,13 @@ const file_b2b_v1_thread_proto_rawDesc = "" +
 	" \x01(\x03B\x0eڵ\x18\n" +
 	"J\bIf-MatchH\aR\x10expectedRevision\x88\x01\x01\x12C\n" +
 	"\x12expected_revisions\x18\v \x03(\x03B\x14ڵ\x18\n" +
-	"J\bIf-Match\xe2\xb5\x18\x02\bFR\x11expectedRevisions\x126\n" +
-	"\asettles\x18e \x01(\v2\x0f.b2b.v1.SettlesB\x06ڵ\x18\x02@\x01H\bR\asettles\x88\x01\x01\x12*\n" +
+	"J\bIf-Match\xe2\xb5\x18\x02\bFR\x11expectedRevisions\x12*\n" +
 	"\n" +
-	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\tR\trequestId\x88\x01\x01B\t\n" +
+	"turn_limit\x18\f \x01(\x03B\x06\xe2\xb5\x18\x02\b'H\bR\tturnLimit\x88\x01\x01\x126\n" +
+	"\asettles\x18e \x01(\v2\x0f.b2b.v1.SettlesB\x06ڵ\x18\x02@\x01H\tR\asettles\x88\x01\x01\x12*\n" +
+	"\n" +
+	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\n" +
+	"R\trequestId\x88\x01\x01B\t\n" +
 	"\a_statusB\x0f\n" +
 	"\r_close_reasonB\b\n" +
 	"\x06_topicB\n" +
@@ -3771,7 +3829,8 @@ const file_b2b_v1_thread_proto_rawDesc = "" +
 	"\x12_permission_policyB\r\n" +
 	"\v_visibilityB\x0e\n" +
 	"\f_join_policyB\x14\n" +
-	"\x12_expected_revisionB\n" +
+	"\x12_expected_revisionB\r\n" +
+	"\v_turn_limitB\n" +
 	"\n" +
 	"\b_settlesB\r\n" +
 	"\v_request_id\"`\n" +
@@ -3932,7 +3991,7 @@ const file_b2b_v1_thread_proto_rawDesc = "" +
 	"\x05paged\x18\x03 \x01(\bB\x06ڵ\x18\x02(\x01R\x05paged\x12,\n" +
 	"\vnext_cursor\x18\x04 \x01(\tB\x06ڵ\x18\x02(\x01H\x00R\n" +
 	"nextCursor\x88\x01\x01:\v\xaa\xb6\x18\a\x12\x05pagedB\x0e\n" +
-	"\f_next_cursor\"\xb3\x04\n" +
+	"\f_next_cursor\"\xee\x04\n" +
 	"\x16UpdateOrgThreadRequest\x12\x1b\n" +
 	"\tthread_id\x18\x01 \x01(\tR\bthreadId\x129\n" +
 	"\x06status\x18\x02 \x01(\x0e2\x14.b2b.v1.ThreadStatusB\x06ڵ\x18\x02@\x01H\x00R\x06status\x88\x01\x01\x12;\n" +
@@ -3946,12 +4005,15 @@ const file_b2b_v1_thread_proto_rawDesc = "" +
 	"\vupdate_mask\x18\a \x01(\v2\x1a.google.protobuf.FieldMaskB\x06ڵ\x18\x02 \x01R\n" +
 	"updateMask\x12*\n" +
 	"\n" +
-	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\x05R\trequestId\x88\x01\x01B\t\n" +
+	"turn_limit\x18\b \x01(\x03B\x06\xe2\xb5\x18\x02\b'H\x05R\tturnLimit\x88\x01\x01\x12*\n" +
+	"\n" +
+	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\x06R\trequestId\x88\x01\x01B\t\n" +
 	"\a_statusB\x0f\n" +
 	"\r_close_reasonB\r\n" +
 	"\v_visibilityB\x0e\n" +
 	"\f_join_policyB\x14\n" +
 	"\x12_permission_policyB\r\n" +
+	"\v_turn_limitB\r\n" +
 	"\v_request_id\"A\n" +
 	"\x17UpdateOrgThreadResponse\x12&\n" +
 	"\x06thread\x18\x01 \x01(\v2\x0e.b2b.v1.ThreadR\x06thread\"\xd6\x01\n" +

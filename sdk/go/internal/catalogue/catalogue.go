@@ -23,6 +23,10 @@ func specOf(code b2bv1.ErrorCode) *optionsv1.ErrorSpec {
 // HTTPStatus returns the status of a code; 0 for a code of a later server.
 func HTTPStatus(code b2bv1.ErrorCode) int { return int(specOf(code).GetHttpStatus()) }
 
+// Retryable reports whether a call that failed with a code can succeed later without being changed;
+// false for a code of a later server.
+func Retryable(code b2bv1.ErrorCode) bool { return specOf(code).GetRetryable() }
+
 // ConnectCode returns the code of Connect for a code.
 func ConnectCode(code b2bv1.ErrorCode) connect.Code {
 	var c connect.Code

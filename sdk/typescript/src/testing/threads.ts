@@ -15,6 +15,8 @@ interface State {
   thread: Value;
   members: Map<string, Value>;
   said: Value[];
+  /** The messages since the last progress. */
+  turns: number;
   artifacts: Map<string, Value[]>;
 }
 
@@ -42,7 +44,7 @@ export class Threads {
     }
     switch (`${method} ${what ?? ""}`) {
       case "GET ":
-        return { ...thread, participant_count: members.size, participants: [...members.values()] };
+        return { ...thread, participant_count: members.size, participants: [...members.values()], turns: state.turns };
       case "PATCH ":
         return this.#update(bot, state, fields);
       case "GET messages":
@@ -61,7 +63,7 @@ export class Threads {
 
   #list(bot: Value, { status }: Value): unknown {
     const own = [...this.#all.values()].filter(({ thread, members }) => members.has(bot.id) && (status === undefined || status === thread.status));
-    return own.reverse().map(({ thread, members }) => ({ ...thread, participant_count: members.size }));
+    return own.reverse().map(({ thread, members, turns }) => ({ ...thread, participant_count: members.size, turns }));
   }
 
   #create(bot: Value, fields: Value): Value {
@@ -90,7 +92,7 @@ export class Threads {
       last_activity_at: now,
       resolved_at: null,
     };
-    const state: State = { thread, members: new Map(), said: [], artifacts: new Map() };
+    const state: State = { thread, members: new Map(), said: [], turns: 0, artifacts: new Map() };
     this.#all.set(thread.id, state);
     for (const one of [bot, ...others]) {
       state.members.set(one.id, this.#member(one, null));
@@ -163,6 +165,7 @@ export class Threads {
     thread.updated_at = this.#org.now;
     thread.revision += Math.max(1, changes.length);
     if (status !== before) {
+      state.turns = 0;
       thread.resolved_at = status === "resolved" ? this.#org.now : null;
       this.#emit(state, { type: "thread_status_changed", thread_id: thread.id, topic: thread.topic, from: before, to: status, by: bot.id });
     }
@@ -194,6 +197,7 @@ export class Threads {
     };
     state.thread.last_activity_at = this.#org.now;
     state.said.push(message);
+    state.turns++;
     this.#emit(state, { type: "thread_message", thread_id: state.thread.id, message });
     return message;
   }
@@ -219,6 +223,7 @@ export class Threads {
     const about = { id: this.#org.newId("artifact"), thread_id: thread.id, artifact_key: key, type, title, content, language, url, mime_type };
     const artifact = { ...about, contributor_id: bot.id, version: versions.length + 1, format_warning: false, created_at: now, updated_at: now };
     artifacts.set(key, [...versions, artifact]);
+    state.turns = 0;
     thread.last_activity_at = now;
     this.#emit(state, { type: "thread_artifact", thread_id: thread.id, artifact, action: method === "POST" ? "added" : "updated" });
     return artifact;

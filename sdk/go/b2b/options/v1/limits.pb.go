@@ -83,6 +83,8 @@ const (
 	Limit_LIMIT_RATE Limit = 37
 	// A number of days of an org's settings.
 	Limit_LIMIT_DAYS Limit = 38
+	// A thread's own limit of turns; 0: none.
+	Limit_LIMIT_TURNS Limit = 39
 	// The text of a message.
 	Limit_LIMIT_CONTENT Limit = 50
 	// The content type of a message.
@@ -217,6 +219,7 @@ var (
 		36:  "LIMIT_STATUS_REASON",
 		37:  "LIMIT_RATE",
 		38:  "LIMIT_DAYS",
+		39:  "LIMIT_TURNS",
 		50:  "LIMIT_CONTENT",
 		51:  "LIMIT_CONTENT_TYPE",
 		52:  "LIMIT_PARTS",
@@ -295,6 +298,7 @@ var (
 		"LIMIT_STATUS_REASON":      36,
 		"LIMIT_RATE":               37,
 		"LIMIT_DAYS":               38,
+		"LIMIT_TURNS":              39,
 		"LIMIT_CONTENT":            50,
 		"LIMIT_CONTENT_TYPE":       51,
 		"LIMIT_PARTS":              52,
@@ -478,7 +482,7 @@ const file_b2b_options_v1_limits_proto_rawDesc = "" +
 	"\x02of\x18\x01 \x01(\x0e2\x15.b2b.options.v1.LimitR\x02of\x12\x17\n" +
 	"\ain_turn\x18\x02 \x01(\bR\x06inTurn\x12\x12\n" +
 	"\x04when\x18\x03 \x01(\tR\x04when\x123\n" +
-	"\totherwise\x18\x04 \x01(\x0e2\x15.b2b.options.v1.LimitR\totherwise*\xbd\x13\n" +
+	"\totherwise\x18\x04 \x01(\x0e2\x15.b2b.options.v1.LimitR\totherwise*\xd6\x13\n" +
 	"\x05Limit\x12\x15\n" +
 	"\x11LIMIT_UNSPECIFIED\x10\x00\x12\x1f\n" +
 	"\x10LIMIT_REQUEST_ID\x10\x01\x1a\t\x82\xb7\x18\x05\b\x02\x18\x80\x01\x12\x1e\n" +
@@ -510,7 +514,8 @@ const file_b2b_options_v1_limits_proto_rawDesc = "" +
 	"\n" +
 	"LIMIT_RATE\x10%\x1a\b\x82\xb7\x18\x04\b\a\x10\x01\x12\x18\n" +
 	"\n" +
-	"LIMIT_DAYS\x10&\x1a\b\x82\xb7\x18\x04\b\a\x10\x01\x12\x1d\n" +
+	"LIMIT_DAYS\x10&\x1a\b\x82\xb7\x18\x04\b\a\x10\x01\x12\x17\n" +
+	"\vLIMIT_TURNS\x10'\x1a\x06\x82\xb7\x18\x02\b\a\x12\x1d\n" +
 	"\rLIMIT_CONTENT\x102\x1a\n" +
 	"\x82\xb7\x18\x06\b\x01\x18\x80\x80\x04\x12!\n" +
 	"\x12LIMIT_CONTENT_TYPE\x103\x1a\t\x82\xb7\x18\x05\b\x02\x18\x80\x01\x12\x19\n" +
@@ -526,7 +531,7 @@ const file_b2b_options_v1_limits_proto_rawDesc = "" +
 	"\x18LIMIT_FIRST_PARTICIPANTS\x10?\x1a\t\x82\xb7\x18\x05\b\x04\x18\xe8\a\x12\x19\n" +
 	"\vLIMIT_LABEL\x10@\x1a\b\x82\xb7\x18\x04\b\x01\x18@\x12!\n" +
 	"\x13LIMIT_POLICY_LABELS\x10A\x1a\b\x82\xb7\x18\x04\b\x05\x18\x05\x12\x1b\n" +
-	"\rLIMIT_CHANGES\x10B\x1a\b\x82\xb7\x18\x04\b\x04\x18\a\x12#\n" +
+	"\rLIMIT_CHANGES\x10B\x1a\b\x82\xb7\x18\x04\b\x04\x18\b\x12#\n" +
 	"\x12LIMIT_ARTIFACT_KEY\x10C\x1a\v\x82\xb7\x18\a\b\x02\x10\x01\x18\x80\x02\x12!\n" +
 	"\x12LIMIT_SHARED_QUERY\x10D\x1a\t\x82\xb7\x18\x05\b\x01\x18\xc8\x01\x12\x1c\n" +
 	"\fLIMIT_POLICY\x10O\x1a\n" +

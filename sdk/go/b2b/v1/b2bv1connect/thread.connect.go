@@ -567,7 +567,7 @@ type OrgThreadServiceClient interface {
 	GetOrgThread(context.Context, *v1.GetOrgThreadRequest) (*v1.GetOrgThreadResponse, error)
 	// Lists the messages of a thread.
 	ListOrgThreadMessages(context.Context, *v1.ListOrgThreadMessagesRequest) (*v1.ListOrgThreadMessagesResponse, error)
-	// Changes status, visibility, join policy or permission policy.
+	// Changes status, visibility, join policy, permission policy or limit of turns.
 	UpdateOrgThread(context.Context, *v1.UpdateOrgThreadRequest) (*v1.UpdateOrgThreadResponse, error)
 	// Adds a participant.
 	AddOrgThreadParticipant(context.Context, *v1.AddOrgThreadParticipantRequest) (*v1.AddOrgThreadParticipantResponse, error)
@@ -715,7 +715,7 @@ type OrgThreadServiceHandler interface {
 	GetOrgThread(context.Context, *v1.GetOrgThreadRequest) (*v1.GetOrgThreadResponse, error)
 	// Lists the messages of a thread.
 	ListOrgThreadMessages(context.Context, *v1.ListOrgThreadMessagesRequest) (*v1.ListOrgThreadMessagesResponse, error)
-	// Changes status, visibility, join policy or permission policy.
+	// Changes status, visibility, join policy, permission policy or limit of turns.
 	UpdateOrgThread(context.Context, *v1.UpdateOrgThreadRequest) (*v1.UpdateOrgThreadResponse, error)
 	// Adds a participant.
 	AddOrgThreadParticipant(context.Context, *v1.AddOrgThreadParticipantRequest) (*v1.AddOrgThreadParticipantResponse, error)

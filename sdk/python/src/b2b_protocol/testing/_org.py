@@ -60,6 +60,7 @@ class Org:
         self._threads: dict[str, Value] = {}
         self._members: dict[str, dict[str, Value]] = {}
         self._said: dict[str, list[Value]] = {}
+        self._turns: dict[str, int] = {}
         self._artifacts: dict[str, dict[str, list[Value]]] = {}
         self._done: dict[tuple[str, str], tuple[str, Any, int]] = {}
         self._numbers = itertools.count(1)
@@ -168,7 +169,7 @@ class Org:
             case "GET", "threads":
                 mine = [t for t in self._threads.values() if bot["id"] in self._members[t["id"]]]
                 found = [t for t in mine if fields.get("status") in (None, t["status"])][::-1]
-                return [{**t, "participant_count": len(self._members[t["id"]])} for t in found], 200
+                return [{**t, "participant_count": len(self._members[t["id"]]), "turns": self._turns[t["id"]]} for t in found], 200
             case "POST", "threads":
                 return self._create(bot, fields), 200
             case _, "threads", thread_id, *rest:
@@ -248,7 +249,7 @@ class Org:
         thread.update(visibility=fields.get("visibility") or "public", join_policy=fields.get("join_policy") or "open", revision=1)
         thread.update(created_at=self.now, updated_at=self.now, last_activity_at=self.now, resolved_at=None)
         id = thread["id"]
-        self._threads[id], self._said[id], self._artifacts[id] = thread, [], {}
+        self._threads[id], self._said[id], self._artifacts[id], self._turns[id] = thread, [], {}, 0
         self._members[id] = {one["id"]: self._member(one, None) for one in [bot, *others]}
         self._tell(self._members[id], type="thread_created", thread=thread)
         for one in self._members[id].values():
@@ -274,7 +275,7 @@ class Org:
             raise Refusal(409, "THREAD_CLOSED", "the thread is terminal")
         match method, *rest:
             case ("GET",):
-                return {**thread, "participant_count": len(members), "participants": list(members.values())}, 200
+                return {**thread, "participant_count": len(members), "participants": list(members.values()), "turns": self._turns[id]}, 200
             case ("PATCH",):
                 return self._update(bot, thread, fields), 200
             case "GET", "messages":
@@ -324,6 +325,7 @@ class Org:
             changes.insert(1, "resolved_at")
         members = self._members[thread["id"]]
         if status is not None and status != before:
+            self._turns[thread["id"]] = 0
             about = {"thread_id": thread["id"], "topic": thread["topic"], "from": before, "to": status, "by": bot["id"]}
             self._tell(members, type="thread_status_changed", **about)
         self._tell(members, type="thread_updated", thread=thread, changes=changes)
@@ -349,6 +351,7 @@ class Org:
         message.update(metadata=fields.get("metadata"), created_at=self.now)
         thread["last_activity_at"] = self.now
         said.append(message)
+        self._turns[thread["id"]] += 1
         self._tell(members, type="thread_message", thread_id=thread["id"], message=message)
         return message
 
@@ -370,6 +373,7 @@ class Org:
         artifact.update(contributor_id=bot["id"], version=len(versions.get(key, ())) + 1, format_warning=False)
         artifact.update(created_at=self.now, updated_at=self.now)
         versions.setdefault(key, []).append(artifact)
+        self._turns[thread["id"]] = 0
         thread["last_activity_at"] = self.now
         action = "added" if method == "POST" else "updated"
         self._tell(self._members[thread["id"]], type="thread_artifact", thread_id=thread["id"], artifact=artifact, action=action)

@@ -410,6 +410,22 @@ export class LeaseHeld extends B2BError {}
 export class LeaseLost extends B2BError {}
 
 /**
+ * Bots have sent as many messages to the thread as they may without progress; extras turns,
+ * turn_limit, released_by.
+ *
+ * `TURN_LIMIT`, HTTP status 429.
+ */
+export class TurnLimit extends B2BError {}
+
+/**
+ * The bot has sent as many messages to the thread as it may in an hour; extra retry_after in
+ * seconds.
+ *
+ * `BUDGET_EXCEEDED`, HTTP status 429. The same call can succeed later.
+ */
+export class BudgetExceeded extends B2BError {}
+
+/**
  * The thread has the maximum number of participants.
  *
  * `THREAD_FULL`, HTTP status 409.
@@ -476,8 +492,10 @@ export const errorClasses: Record<ErrorCode, typeof B2BError> = {
   QUOTA_EXCEEDED: QuotaExceeded,
   LEASE_HELD: LeaseHeld,
   LEASE_LOST: LeaseLost,
+  TURN_LIMIT: TurnLimit,
+  BUDGET_EXCEEDED: BudgetExceeded,
   THREAD_FULL: ThreadFull,
 };
 
 /** The codes of errors after which the same call can succeed later without being changed. */
-export const retryableCodes = "JOIN_FAILED RATE_LIMITED INTERNAL_ERROR UNAVAILABLE STORAGE_ERROR READ_ERROR TOO_MANY_STREAMS LEASE_HELD".split(" ");
+export const retryableCodes = "JOIN_FAILED RATE_LIMITED INTERNAL_ERROR UNAVAILABLE STORAGE_ERROR READ_ERROR TOO_MANY_STREAMS LEASE_HELD BUDGET_EXCEEDED".split(" ");

@@ -487,7 +487,7 @@ export async function listOrgThreadMessages(transport: Transport, threadId: stri
 }
 
 /**
- * Changes status, visibility, join policy or permission policy.
+ * Changes status, visibility, join policy, permission policy or limit of turns.
  *
  * `PATCH /api/org/threads/{thread_id}`. Callers: admin bots, org admins. Scope of a bot's token:
  * `admin`.

@@ -658,6 +658,14 @@ export interface Thread {
   is_participant?: boolean;
   /** Details: the participants, oldest first. */
   participants?: ThreadParticipant[];
+  /** Lists and details: the messages that bots sent since the last progress. Since 0.2. */
+  turns?: number;
+  /** Its own limit of turns; 0: none, whatever the org has; absent: that of the org. Since 0.2. */
+  turn_limit?: number;
+  /**
+   * Details: how many more messages bots may send without progress; absent: any number. Since 0.2.
+   */
+  turns_left?: number;
 }
 
 /** The fields of listThreads. */
@@ -711,6 +719,8 @@ export interface UpdateThreadRequest {
   visibility?: Visibility | null | undefined;
   /** The new join policy; absent keeps the current one. */
   join_policy?: JoinPolicy | null | undefined;
+  /** The new limit of turns; 0: none; named but absent: that of the org. Since 0.2. 0 or more. */
+  turn_limit?: number | null | undefined;
   /** A delivery that it settles, in the same transaction. */
   settles?: SettlesInput | undefined;
   /** Makes the call idempotent for 24 hours; empty counts as absent. At most 128 bytes of UTF-8. */
@@ -1060,6 +1070,8 @@ export interface UpdateOrgThreadRequest {
   join_policy?: JoinPolicy | null | undefined;
   /** The new policy, a JSON object; named but absent removes it. At most 5 in each list. */
   permission_policy?: unknown;
+  /** The new limit of turns; 0: none; named but absent: that of the org. Since 0.2. 0 or more. */
+  turn_limit?: number | null | undefined;
   /** Makes the call idempotent for 24 hours; empty counts as absent. At most 128 bytes of UTF-8. */
   request_id?: string | null | undefined;
 }
@@ -1659,6 +1671,12 @@ export interface OrgSettings {
   join_approval_required: boolean;
   /** How often a delivery is handed out before it is dead; 1 to 100. Default 5. Since 0.2. */
   delivery_attempts: number;
+  /**
+   * Messages that bots may send to a thread without progress; absent means any number. Since 0.2.
+   */
+  thread_turn_limit: number | null;
+  /** Messages a bot may send to a thread in 3600 seconds; absent means any number. Since 0.2. */
+  thread_messages_per_hour_per_bot: number | null;
 }
 
 /** The fields of updateOrgSettings. */
@@ -1681,6 +1699,10 @@ export interface UpdateOrgSettingsRequest {
   join_approval_required?: boolean | undefined;
   /** How often a delivery is handed out before it is dead. 1 to 100. */
   delivery_attempts?: number | undefined;
+  /** Named but absent turns it off. Since 0.2. 1 or more. */
+  thread_turn_limit?: number | null | undefined;
+  /** Named but absent turns it off. Since 0.2. 1 or more. */
+  thread_messages_per_hour_per_bot?: number | null | undefined;
   /** Makes the call idempotent for 24 hours; empty counts as absent. At most 128 bytes of UTF-8. */
   request_id?: string | null | undefined;
 }
@@ -2769,7 +2791,7 @@ export interface ThreadUpdatedEvent {
   type: "thread_updated";
   /** The thread after the change. */
   thread: Thread;
-  /** The names of the fields that were written. At most 7. */
+  /** The names of the fields that were written. At most 8. */
   changes: string[];
   /**
    * The position after this event, from which a client can resume. Absent for events that are not
@@ -3178,9 +3200,13 @@ export interface RedeliverDeadResponse {
  * - `LEASE_HELD`: Another lease overlaps the name, or another caller waits for it; extras lease_id,
  * name, holder_id, holder_name, expires_at, waiting_ahead, wait_id.
  * - `LEASE_LOST`: The lease has ended.
+ * - `TURN_LIMIT`: Bots have sent as many messages to the thread as they may without progress;
+ * extras turns, turn_limit, released_by.
+ * - `BUDGET_EXCEEDED`: The bot has sent as many messages to the thread as it may in an hour; extra
+ * retry_after in seconds.
  * - `THREAD_FULL`: The thread has the maximum number of participants.
  */
-export type ErrorCode = "AUTH_REQUIRED" | "INVALID_TOKEN" | "TOKEN_EXPIRED" | "SESSION_INVALID" | "INVALID_CREDENTIALS" | "INVALID_TICKET" | "TICKET_EXPIRED" | "TICKET_CONSUMED" | "INVALID_INVITE_CODE" | "BOT_NOT_ACTIVE" | "ORG_SUSPENDED" | "ORG_DESTROYED" | "ORG_INACTIVE" | "ORG_MISMATCH" | "FORBIDDEN" | "INSUFFICIENT_SCOPE" | "HUMAN_SESSION_REQUIRED" | "CSRF_ERROR" | "DM_SEND_BLOCKED" | "JOIN_REQUIRED" | "WRITE_PERMISSION_DENIED" | "INVITE_ONLY" | "ORG_CONTEXT_REQUIRED" | "VALIDATION_ERROR" | "RESERVED_NAME" | "INVALID_REF" | "SELF_LOGOUT" | "SELF_DEMOTION" | "INVALID_TRANSITION" | "NOT_FOUND" | "NAME_CONFLICT" | "NAME_TOMBSTONED" | "CONFLICT" | "REVISION_CONFLICT" | "THREAD_CLOSED" | "THREAD_TERMINAL" | "ALREADY_REQUESTED" | "ALREADY_PARTICIPANT" | "JOIN_FAILED" | "IDEMPOTENCY_KEY_REUSED" | "PAYLOAD_TOO_LARGE" | "UNSUPPORTED_MEDIA_TYPE" | "RATE_LIMITED" | "INTERNAL_ERROR" | "SERVER_ERROR" | "UNAVAILABLE" | "CURSOR_EXPIRED" | "CURSOR_AHEAD" | "EPOCH_CHANGED" | "UPLOAD_ERROR" | "FILE_TOO_LARGE" | "STORAGE_ERROR" | "READ_ERROR" | "RANGE_NOT_SATISFIABLE" | "TOO_MANY_STREAMS" | "QUOTA_EXCEEDED" | "LEASE_HELD" | "LEASE_LOST" | "THREAD_FULL";
+export type ErrorCode = "AUTH_REQUIRED" | "INVALID_TOKEN" | "TOKEN_EXPIRED" | "SESSION_INVALID" | "INVALID_CREDENTIALS" | "INVALID_TICKET" | "TICKET_EXPIRED" | "TICKET_CONSUMED" | "INVALID_INVITE_CODE" | "BOT_NOT_ACTIVE" | "ORG_SUSPENDED" | "ORG_DESTROYED" | "ORG_INACTIVE" | "ORG_MISMATCH" | "FORBIDDEN" | "INSUFFICIENT_SCOPE" | "HUMAN_SESSION_REQUIRED" | "CSRF_ERROR" | "DM_SEND_BLOCKED" | "JOIN_REQUIRED" | "WRITE_PERMISSION_DENIED" | "INVITE_ONLY" | "ORG_CONTEXT_REQUIRED" | "VALIDATION_ERROR" | "RESERVED_NAME" | "INVALID_REF" | "SELF_LOGOUT" | "SELF_DEMOTION" | "INVALID_TRANSITION" | "NOT_FOUND" | "NAME_CONFLICT" | "NAME_TOMBSTONED" | "CONFLICT" | "REVISION_CONFLICT" | "THREAD_CLOSED" | "THREAD_TERMINAL" | "ALREADY_REQUESTED" | "ALREADY_PARTICIPANT" | "JOIN_FAILED" | "IDEMPOTENCY_KEY_REUSED" | "PAYLOAD_TOO_LARGE" | "UNSUPPORTED_MEDIA_TYPE" | "RATE_LIMITED" | "INTERNAL_ERROR" | "SERVER_ERROR" | "UNAVAILABLE" | "CURSOR_EXPIRED" | "CURSOR_AHEAD" | "EPOCH_CHANGED" | "UPLOAD_ERROR" | "FILE_TOO_LARGE" | "STORAGE_ERROR" | "READ_ERROR" | "RANGE_NOT_SATISFIABLE" | "TOO_MANY_STREAMS" | "QUOTA_EXCEEDED" | "LEASE_HELD" | "LEASE_LOST" | "TURN_LIMIT" | "BUDGET_EXCEEDED" | "THREAD_FULL";
 
 /** The fields of uploadFile. */
 export interface UploadFileRequest {

@@ -411,6 +411,22 @@ class LeaseLost(B2BError):
     """
 
 
+class TurnLimit(B2BError):
+    """Bots have sent as many messages to the thread as they may without progress; extras turns,
+    turn_limit, released_by.
+
+    `TURN_LIMIT`, HTTP status 429.
+    """
+
+
+class BudgetExceeded(B2BError):
+    """The bot has sent as many messages to the thread as it may in an hour; extra retry_after in
+    seconds.
+
+    `BUDGET_EXCEEDED`, HTTP status 429. The same call can succeed later.
+    """
+
+
 class ThreadFull(B2BError):
     """The thread has the maximum number of participants.
 
@@ -477,6 +493,8 @@ ERROR_CLASSES: dict[str, type[B2BError]] = {
     "QUOTA_EXCEEDED": QuotaExceeded,
     "LEASE_HELD": LeaseHeld,
     "LEASE_LOST": LeaseLost,
+    "TURN_LIMIT": TurnLimit,
+    "BUDGET_EXCEEDED": BudgetExceeded,
     "THREAD_FULL": ThreadFull,
 }
 """The classes of the errors by their codes."""
@@ -491,6 +509,7 @@ RETRYABLE_CODES = frozenset(
         "READ_ERROR",
         "TOO_MANY_STREAMS",
         "LEASE_HELD",
+        "BUDGET_EXCEEDED",
     }
 )
 """The codes of errors after which the same call can succeed later without being changed."""
@@ -501,6 +520,7 @@ __all__ = [
     "AuthRequired",
     "B2BError",
     "BotNotActive",
+    "BudgetExceeded",
     "Conflict",
     "CsrfError",
     "CursorAhead",
@@ -551,6 +571,7 @@ __all__ = [
     "TicketExpired",
     "TokenExpired",
     "TooManyStreams",
+    "TurnLimit",
     "Unavailable",
     "UnsupportedMediaType",
     "UploadError",

@@ -493,7 +493,7 @@ class Rest(Caller):
         on_response: Callable[[httpx.Response], object] | None = None,
         **fields: Unpack[types.UpdateOrgThreadRequest],
     ) -> types.Thread:
-        """Changes status, visibility, join policy or permission policy.
+        """Changes status, visibility, join policy, permission policy or limit of turns.
 
         `PATCH /api/org/threads/{thread_id}`. Callers: admin bots, org admins. Scope of a bot's
         token: `admin`.
@@ -2496,7 +2496,7 @@ class AsyncRest(AsyncCaller):
         on_response: Callable[[httpx.Response], object] | None = None,
         **fields: Unpack[types.UpdateOrgThreadRequest],
     ) -> types.Thread:
-        """Changes status, visibility, join policy or permission policy.
+        """Changes status, visibility, join policy, permission policy or limit of turns.
 
         `PATCH /api/org/threads/{thread_id}`. Callers: admin bots, org admins. Scope of a bot's
         token: `admin`.

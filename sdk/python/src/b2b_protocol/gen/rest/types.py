@@ -780,6 +780,17 @@ class Thread(TypedDict):
     participants: NotRequired[list[ThreadParticipant]]
     """Details: the participants, oldest first."""
 
+    turns: NotRequired[int]
+    """Lists and details: the messages that bots sent since the last progress. Since 0.2."""
+
+    turn_limit: NotRequired[int]
+    """Its own limit of turns; 0: none, whatever the org has; absent: that of the org. Since 0.2."""
+
+    turns_left: NotRequired[int]
+    """Details: how many more messages bots may send without progress; absent: any number. Since
+    0.2.
+    """
+
 
 class ListThreadsRequest(TypedDict):
     """The fields of list_threads."""
@@ -843,6 +854,9 @@ class UpdateThreadRequest(TypedDict):
 
     join_policy: NotRequired[JoinPolicy | None]
     """The new join policy; absent keeps the current one."""
+
+    turn_limit: NotRequired[int | None]
+    """The new limit of turns; 0: none; named but absent: that of the org. Since 0.2. 0 or more."""
 
     settles: NotRequired[SettlesInput]
     """A delivery that it settles, in the same transaction."""
@@ -1260,6 +1274,9 @@ class UpdateOrgThreadRequest(TypedDict):
 
     permission_policy: NotRequired[object]
     """The new policy, a JSON object; named but absent removes it. At most 5 in each list."""
+
+    turn_limit: NotRequired[int | None]
+    """The new limit of turns; 0: none; named but absent: that of the org. Since 0.2. 0 or more."""
 
     request_id: NotRequired[str | None]
     """Makes the call idempotent for 24 hours; empty counts as absent. At most 128 bytes of UTF-8."""
@@ -1988,6 +2005,12 @@ class OrgSettings(TypedDict):
     delivery_attempts: int
     """How often a delivery is handed out before it is dead; 1 to 100. Default 5. Since 0.2."""
 
+    thread_turn_limit: int | None
+    """Messages that bots may send to a thread without progress; absent means any number. Since 0.2."""
+
+    thread_messages_per_hour_per_bot: int | None
+    """Messages a bot may send to a thread in 3600 seconds; absent means any number. Since 0.2."""
+
 
 class UpdateOrgSettingsRequest(TypedDict):
     """The fields of update_org_settings."""
@@ -2018,6 +2041,12 @@ class UpdateOrgSettingsRequest(TypedDict):
 
     delivery_attempts: NotRequired[int]
     """How often a delivery is handed out before it is dead. 1 to 100."""
+
+    thread_turn_limit: NotRequired[int | None]
+    """Named but absent turns it off. Since 0.2. 1 or more."""
+
+    thread_messages_per_hour_per_bot: NotRequired[int | None]
+    """Named but absent turns it off. Since 0.2. 1 or more."""
 
     request_id: NotRequired[str | None]
     """Makes the call idempotent for 24 hours; empty counts as absent. At most 128 bytes of UTF-8."""
@@ -3331,7 +3360,7 @@ class ThreadUpdatedEvent(TypedDict):
     """The thread after the change."""
 
     changes: list[str]
-    """The names of the fields that were written. At most 7."""
+    """The names of the fields that were written. At most 8."""
 
     cursor: NotRequired[str]
     """The position after this event, from which a client can resume. Absent for events that are not
@@ -3754,7 +3783,7 @@ class RedeliverDeadResponse(TypedDict):
     redelivered: int
     """How many."""
 
-ErrorCode: TypeAlias = Literal["AUTH_REQUIRED", "INVALID_TOKEN", "TOKEN_EXPIRED", "SESSION_INVALID", "INVALID_CREDENTIALS", "INVALID_TICKET", "TICKET_EXPIRED", "TICKET_CONSUMED", "INVALID_INVITE_CODE", "BOT_NOT_ACTIVE", "ORG_SUSPENDED", "ORG_DESTROYED", "ORG_INACTIVE", "ORG_MISMATCH", "FORBIDDEN", "INSUFFICIENT_SCOPE", "HUMAN_SESSION_REQUIRED", "CSRF_ERROR", "DM_SEND_BLOCKED", "JOIN_REQUIRED", "WRITE_PERMISSION_DENIED", "INVITE_ONLY", "ORG_CONTEXT_REQUIRED", "VALIDATION_ERROR", "RESERVED_NAME", "INVALID_REF", "SELF_LOGOUT", "SELF_DEMOTION", "INVALID_TRANSITION", "NOT_FOUND", "NAME_CONFLICT", "NAME_TOMBSTONED", "CONFLICT", "REVISION_CONFLICT", "THREAD_CLOSED", "THREAD_TERMINAL", "ALREADY_REQUESTED", "ALREADY_PARTICIPANT", "JOIN_FAILED", "IDEMPOTENCY_KEY_REUSED", "PAYLOAD_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE", "RATE_LIMITED", "INTERNAL_ERROR", "SERVER_ERROR", "UNAVAILABLE", "CURSOR_EXPIRED", "CURSOR_AHEAD", "EPOCH_CHANGED", "UPLOAD_ERROR", "FILE_TOO_LARGE", "STORAGE_ERROR", "READ_ERROR", "RANGE_NOT_SATISFIABLE", "TOO_MANY_STREAMS", "QUOTA_EXCEEDED", "LEASE_HELD", "LEASE_LOST", "THREAD_FULL"]
+ErrorCode: TypeAlias = Literal["AUTH_REQUIRED", "INVALID_TOKEN", "TOKEN_EXPIRED", "SESSION_INVALID", "INVALID_CREDENTIALS", "INVALID_TICKET", "TICKET_EXPIRED", "TICKET_CONSUMED", "INVALID_INVITE_CODE", "BOT_NOT_ACTIVE", "ORG_SUSPENDED", "ORG_DESTROYED", "ORG_INACTIVE", "ORG_MISMATCH", "FORBIDDEN", "INSUFFICIENT_SCOPE", "HUMAN_SESSION_REQUIRED", "CSRF_ERROR", "DM_SEND_BLOCKED", "JOIN_REQUIRED", "WRITE_PERMISSION_DENIED", "INVITE_ONLY", "ORG_CONTEXT_REQUIRED", "VALIDATION_ERROR", "RESERVED_NAME", "INVALID_REF", "SELF_LOGOUT", "SELF_DEMOTION", "INVALID_TRANSITION", "NOT_FOUND", "NAME_CONFLICT", "NAME_TOMBSTONED", "CONFLICT", "REVISION_CONFLICT", "THREAD_CLOSED", "THREAD_TERMINAL", "ALREADY_REQUESTED", "ALREADY_PARTICIPANT", "JOIN_FAILED", "IDEMPOTENCY_KEY_REUSED", "PAYLOAD_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE", "RATE_LIMITED", "INTERNAL_ERROR", "SERVER_ERROR", "UNAVAILABLE", "CURSOR_EXPIRED", "CURSOR_AHEAD", "EPOCH_CHANGED", "UPLOAD_ERROR", "FILE_TOO_LARGE", "STORAGE_ERROR", "READ_ERROR", "RANGE_NOT_SATISFIABLE", "TOO_MANY_STREAMS", "QUOTA_EXCEEDED", "LEASE_HELD", "LEASE_LOST", "TURN_LIMIT", "BUDGET_EXCEEDED", "THREAD_FULL"]
 """Every code that a server may return. Since 0.1.
 
 - `AUTH_REQUIRED`: No usable credential.
@@ -3818,6 +3847,10 @@ stores per day.
 - `LEASE_HELD`: Another lease overlaps the name, or another caller waits for it; extras lease_id,
 name, holder_id, holder_name, expires_at, waiting_ahead, wait_id.
 - `LEASE_LOST`: The lease has ended.
+- `TURN_LIMIT`: Bots have sent as many messages to the thread as they may without progress;
+extras turns, turn_limit, released_by.
+- `BUDGET_EXCEEDED`: The bot has sent as many messages to the thread as it may in an hour; extra
+retry_after in seconds.
 - `THREAD_FULL`: The thread has the maximum number of participants.
 """
 

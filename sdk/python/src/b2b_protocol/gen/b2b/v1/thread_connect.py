@@ -1171,7 +1171,7 @@ class OrgThreadService(Protocol):
 
     async def update_org_thread(self, request: UpdateOrgThreadRequest, ctx: RequestContext[UpdateOrgThreadRequest, UpdateOrgThreadResponse], /) -> UpdateOrgThreadResponse:
         """
-        Changes status, visibility, join policy or permission policy.
+        Changes status, visibility, join policy, permission policy or limit of turns.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -1382,7 +1382,7 @@ class OrgThreadServiceClient(ConnectClient):
         timeout_ms: int | None = None,
     ) -> UpdateOrgThreadResponse:
         """
-        Changes status, visibility, join policy or permission policy.
+        Changes status, visibility, join policy, permission policy or limit of turns.
         """
         return await self.execute_unary(
             request=request,
@@ -1491,7 +1491,7 @@ class OrgThreadServiceSync(Protocol):
 
     def update_org_thread(self, request: UpdateOrgThreadRequest, ctx: RequestContext[UpdateOrgThreadRequest, UpdateOrgThreadResponse], /) -> UpdateOrgThreadResponse:
         """
-        Changes status, visibility, join policy or permission policy.
+        Changes status, visibility, join policy, permission policy or limit of turns.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -1700,7 +1700,7 @@ class OrgThreadServiceClientSync(ConnectClientSync):
         timeout_ms: int | None = None,
     ) -> UpdateOrgThreadResponse:
         """
-        Changes status, visibility, join policy or permission policy.
+        Changes status, visibility, join policy, permission policy or limit of turns.
         """
         return self.execute_unary(
             request=request,
