@@ -104,6 +104,7 @@ func threadOperations() []J {
 		{"type": "thread_remove_participant", "bot_id": "bob"},
 		{"type": "artifact_add", "artifact_key": "k", "content": "x"},
 		{"type": "artifact_update", "artifact_key": "k", "content": "x"},
+		{"type": "thread_decision_ask", "kind": "approve", "question": "?", "humans": true},
 	}
 }
 

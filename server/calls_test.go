@@ -35,6 +35,7 @@ func operations() []*call.Operation {
 		WebSocketService: b2bv1connect.UnimplementedWebSocketServiceHandler{},
 		WebhookService:   b2bv1connect.UnimplementedWebhookServiceHandler{},
 		LeaseService:     b2bv1connect.UnimplementedLeaseServiceHandler{},
+		DecisionService:  b2bv1connect.UnimplementedDecisionServiceHandler{},
 	}.Operations()
 }
 
@@ -86,15 +87,19 @@ var idFields = map[string][]string{
 	"WaitDelivery.id":              {"delivery lease"},
 	"RedeliverDead.ids":            {"delivery lease"},
 	"lease":                        {"delivery lease"},
+	"GetDecision.id":               {"decision"},
+	"AnswerDecision.id":            {"decision"},
+	"WithdrawDecision.id":          {"decision"},
+	"bots":                         {"bot", "bot name"},
 }
 
 // prose matches the text fields that identify nothing.
 var prose = regexp.MustCompile(`^(request_id|name|content|content_type|context|topic|q|search|scope|label|action|target_type|reason|title|language|url|mime_type|` +
 	`owner_name|admin_secret|webhook_url|webhook_secret|metadata|permission_policy|default_thread_permission_policy|protocols|` +
-	`bio|role|function|team|tag|tags|languages|status|status_text|timezone|active_hours|version|runtime|types|prefix|note|text)$`)
+	`bio|role|function|team|tag|tags|languages|status|status_text|timezone|active_hours|version|runtime|types|prefix|note|text|question|choices|default|answer|comment)$`)
 
 // optional matches the id fields that are omitted unless they are tested.
-var optional = regexp.MustCompile(`^(before|channel_ids?|thread_ids|.*cursor|participants|reply_to|target_id|delivery_id|wait_id|RedeliverDead\.ids|Login\.token)$`)
+var optional = regexp.MustCompile(`^(before|channel_ids?|thread_ids|.*cursor|participants|reply_to|target_id|delivery_id|wait_id|bots|ListDecisions\.thread_id|ListDecisions\.channel_id|RedeliverDead\.ids|Login\.token)$`)
 
 // fillers are values for the other required fields.
 var fillers = map[string]any{
@@ -118,6 +123,14 @@ var fillers = map[string]any{
 	"AcquireLease.ttl_seconds": 1,
 	"ProgressDelivery.text":    "reading",
 	"WaitDelivery.on":          "human",
+
+	"AskThreadDecision.kind":      "approve",
+	"AskThreadDecision.question":  "deploy?",
+	"AskThreadDecision.humans":    true,
+	"AskChannelDecision.kind":     "approve",
+	"AskChannelDecision.question": "deploy?",
+	"AskChannelDecision.humans":   true,
+	"AnswerDecision.answer":       "approved",
 }
 
 func method(op *call.Operation) string { return string(op.Desc.Name()) }

@@ -233,6 +233,9 @@ var bulk = []string{
 	"thread_messages (id, thread_id, sender_id, content, content_type, mention_all, created_at): {m}, {t}, {bot}, 'hello there', 'text', FALSE, {at} FROM n",
 	"thread_messages (id, thread_id, sender_id, content, content_type, mention_all, created_at): {hot}, '{thread}', '{gone}', 'hello there', 'text', FALSE, {at} FROM n",
 	"membership_history (bot_id, kind, scope_id, joined_seq, left_seq): '{gone}', 'thread', {t}, 1, 2 FROM n",
+	"decisions (id, org_id, thread_id, asker_id, asker_name, kind, question, choices, bots, humans, blocks, status, asked_at, closed_at): " +
+		"{id}, '{org}', '{thread}', '{busy}', 'busy', 'approve', 'deploy?', '[]', '[]', i % 2 = 0, FALSE, " +
+		"CASE WHEN i <= 1000 THEN 'open' ELSE 'answered' END, {at}, CASE WHEN i <= 1000 THEN NULL ELSE {at} END FROM n",
 	"thread_join_requests (id, thread_id, bot_id, status, requested_at): {id}, '{thread}', {bot}, CASE WHEN {half} THEN 'pending' ELSE 'rejected' END, {at} FROM n",
 	"artifacts (id, thread_id, artifact_key, type, content, version, format_warning, created_at, updated_at): " +
 		"{id}, '{thread}', CASE WHEN {half} THEN 'key-' || (10000000 + i) ELSE 'document' END, 'text', 'hello', CASE WHEN {half} THEN 1 ELSE i END, FALSE, {at}, {at} FROM n",

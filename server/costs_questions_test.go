@@ -37,6 +37,7 @@ func (fx *costsFixture) questions() []question {
 	newest := pagetoken.Token{At: fx.base + int64(fx.size) - 60, ID: numbered(idOfBot, 0)}
 	last := numbered(idOfMessage, 10_000_060)
 	deep := fmt.Sprint(fx.size - 20)
+	oldestDecision := fmt.Sprintf("%d%%7C%s", fx.base+60, numbered(idOfOther, 60))
 	all := int64(fx.size)
 	return []question{
 		{"ListArtifacts", "all", usual, thread + "/artifacts", ofTheThread},
@@ -134,6 +135,15 @@ func (fx *costsFixture) questions() []question {
 		{"ListDeliveries", "page", busy, "/api/inbox/deliveries?limit=200", answered},
 		{"ListDeliveries", "none in this state", busy, "/api/inbox/deliveries?state=dead", answered},
 		{"ListDeliveries", "of a thread without", busy, "/api/inbox/deliveries?thread_id=none", answered},
+		{"GetDecision", "", usual, "/api/decisions/" + numbered(idOfOther, 60), answered},
+		{"ListDecisions", "of a thread", usual, "/api/decisions?limit=200&thread_id=" + fx.thread, answered},
+		{"ListDecisions", "of a thread, last page", usual, "/api/decisions?limit=50&cursor=" + oldestDecision + "&thread_id=" + fx.thread, answered},
+		{"ListDecisions", "of the org, last page", human, "/api/decisions?limit=50&cursor=" + oldestDecision, answered},
+		{"ListDecisions", "asked by a bot, last page", busy, "/api/decisions?limit=50&asked_by=me&cursor=" + oldestDecision, answered},
+		{"ListDecisions", "asked of a bot", usual, "/api/decisions", answered},
+		{"ListDecisions", "asked of people", human, "/api/decisions?asked_of=me&limit=200", answered},
+		{"ListDecisions", "open in a thread, last page", usual, "/api/decisions?status=open&limit=50&cursor=" + oldestDecision + "&thread_id=" + fx.thread, answered},
+		{"ListDecisions", "of a status", usual, "/api/decisions?status=expired&thread_id=" + fx.thread, passed},
 		{"GetLease", "", usual, "/api/leases/" + numbered(idOfOther, 60), answered},
 		{"ListLeases", "page", usual, "/api/leases?limit=200", answered},
 		{"ListLeases", "last page", human, "/api/leases?limit=50&cursor=" + numbered(idOfOther, fx.size-50) + "%7Cat/" + fmt.Sprint(10_000_000+fx.size-50), answered},

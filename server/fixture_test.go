@@ -318,6 +318,12 @@ func (n *node) newOrg(t testing.TB, mark string) *org {
 	delivery := claimed["items"].([]any)[0].(map[string]any)
 	o.add("delivery lease", delivery["lease"].(string)) // its id is only a number
 
+	for _, ask := range []map[string]any{{"bots": []string{otherID}, "humans": true}, {"humans": true, "blocks": true}} {
+		ask["kind"], ask["question"] = "approve", mark+" asks"
+		d := n.must(t, o.member, "POST", "/api/threads/"+private+"/decisions", ask)
+		o.add("decision", d["id"].(string))
+	}
+
 	for range 2 {
 		a := n.send(o.member, "POST", "/api/files/upload", form(nil, "text/plain", mark+" filed"))
 		var f struct{ ID string }

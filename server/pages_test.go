@@ -35,6 +35,7 @@ var longLists = map[string]listCase{
 	"ListArtifactVersions.artifacts": {key: "version", as: "bot", next: "cursor"},
 	"ListOrgThreadArtifacts.items":   {key: "artifact_key", as: "human", next: "cursor"},
 	"ListTokens.tokens":              {key: "id", as: "bot", next: "cursor"},
+	"ListDecisions.items":            {list: "items", key: "id", as: "human", next: "cursor"},
 	"ListBots.items":                 {key: "id", as: "bot", next: "cursor"},
 	"ListPeers.bots":                 {key: "id", as: "bot", next: "cursor"},
 	"ListChannelMessages.messages":   {key: "id", as: "bot", next: "before"},
@@ -279,6 +280,7 @@ func crowd(t *testing.T, n *node, o *org) {
 		n.must(t, o.member, "POST", thread+"/artifacts", map[string]any{"artifact_key": fmt.Sprint("crowd", i), "content": text})
 		n.must(t, o.member, "PATCH", thread+"/artifacts/"+o.at["artifact key"], map[string]any{"content": text})
 		n.must(t, o.member, "POST", "/api/threads", map[string]any{"topic": "crowd", "context": text, "participants": []string{bot["bot_id"].(string)}})
+		n.must(t, o.member, "POST", thread+"/decisions", map[string]any{"kind": "input", "question": text, "humans": true})
 		n.must(t, o.member, "POST", "/api/me/tokens", map[string]any{"scopes": []string{"read"}, "label": text[:200]})
 		n.must(t, o.human, "POST", "/api/org/tickets", map[string]any{"reusable": true})
 		n.must(t, n.operator, "POST", "/api/orgs", map[string]any{"name": strings.Repeat("é", 128)})

@@ -25,11 +25,11 @@ import (
 var callScopes = map[string]string{
 	"read": `ListArtifacts ListArtifactVersions ListBots GetBot GetBotProfile GetWebhookHealth GetMe ListPeers GetWorkspace
 		GetChannel ListChannelMessages ListBotChannels GetInbox Subscribe ListCatchupEvents CountCatchupEvents
-		GetFile GetFileInfo ListThreads GetThread ListThreadMessages GetLease ListLeases ListDeliveries`,
+		GetFile GetFileInfo ListThreads GetThread ListThreadMessages GetLease ListLeases GetDecision ListDecisions ListDeliveries`,
 	"thread": `AddArtifact UpdateArtifact CreateThread UpdateThread JoinThread ListJoinRequests ApproveJoinRequest RejectJoinRequest
-		AddParticipant RemoveParticipant LeaveThread SendThreadMessage AcquireLease RenewLease ReleaseLease`,
-	"message": "SendDirectMessage SendChannelMessage",
-	"upload":  "UploadFile ClaimInbox AckDelivery NackDelivery ExtendDelivery ProgressDelivery WaitDelivery RedeliverDead",
+		AddParticipant RemoveParticipant LeaveThread SendThreadMessage AcquireLease RenewLease ReleaseLease AskThreadDecision`,
+	"message": "SendDirectMessage SendChannelMessage AskChannelDecision",
+	"upload":  "UploadFile AnswerDecision WithdrawDecision ClaimInbox AckDelivery NackDelivery ExtendDelivery ProgressDelivery WaitDelivery RedeliverDead",
 	"profile": "UpdateProfile RenameMe",
 	"full":    "CreateToken ListTokens DeleteToken DeleteMe",
 	"admin": `DeleteBot GetOrgSettings UpdateOrgSettings CreateOrgTicket ListOrgTickets DeleteOrgTicket ListOrgSessions DeleteOrgSession
@@ -85,6 +85,8 @@ var eventScopes = map[string]struct{ scopes, calls string }{
 	"thread_join_resolved":  {"read thread", "Subscribe JoinThread"},
 	"lease_acquired":        {"read thread", "GetLease AcquireLease"},
 	"lease_released":        {"read thread", "GetLease AcquireLease"},
+	"decision_asked":        {"read", "GetDecision"},
+	"decision_closed":       {"read", "GetDecision"},
 }
 
 // receivedBy returns the types that a credential with these scopes receives without naming them.

@@ -93,6 +93,7 @@ var Places = []Place{
 	{"internal/forwarded", Rules},
 	{"internal/fair", Rules},
 	{"internal/complexitytest", Rules},
+	{"internal/decision", Rules},
 	{"internal/jsonrepair", Rules},
 	{"internal/jstext", Rules},
 	{"internal/leasename", Rules},

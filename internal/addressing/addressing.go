@@ -25,7 +25,7 @@ type To struct {
 func Types() []string {
 	return []string{
 		eventtype.Message, eventtype.ThreadMessage, eventtype.ThreadParticipant, eventtype.ThreadJoinRequest,
-		eventtype.ThreadJoinResolved, eventtype.BotJoinRequest,
+		eventtype.ThreadJoinResolved, eventtype.BotJoinRequest, eventtype.DecisionAsked, eventtype.DecisionClosed,
 	}
 }
 
@@ -35,7 +35,7 @@ func Addresses(kind string) bool { return slices.Contains(Types(), kind) }
 // Of returns to whom an event is addressed, each bot with the first of its reasons: named ones come
 // before all. about is the bot that the log has as the subject of the event, if any. The bot that
 // caused the event is not left out.
-func Of(e *b2bv1.Event, about string) []To {
+func Of(e *b2bv1.Event, about string) (to []To) {
 	switch e := e.GetEvent().(type) {
 	case *b2bv1.Event_Message:
 		if e.Message.GetMessage().GetNoReply() {
@@ -58,8 +58,14 @@ func Of(e *b2bv1.Event, about string) []To {
 		}
 	case *b2bv1.Event_BotJoinRequest:
 		return []To{{Admins: true, Kind: b2bv1.DeliveryKind_DELIVERY_KIND_JOIN_REQUEST}}
+	case *b2bv1.Event_DecisionAsked:
+		for _, bot := range e.DecisionAsked.GetDecision().GetBots() {
+			to = append(to, To{Bot: bot.GetId(), Kind: b2bv1.DeliveryKind_DELIVERY_KIND_DECISION})
+		}
+	case *b2bv1.Event_DecisionClosed:
+		return []To{{Bot: e.DecisionClosed.GetDecision().GetAsker().GetId(), Kind: b2bv1.DeliveryKind_DELIVERY_KIND_DECISION_CLOSED}}
 	}
-	return nil
+	return to
 }
 
 func ofMessage(m *b2bv1.ThreadMessage) (to []To) {

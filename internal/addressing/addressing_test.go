@@ -41,6 +41,7 @@ func TestOf(t *testing.T) {
 	replies := func(to string) func(*b2bv1.ThreadMessage) {
 		return func(m *b2bv1.ThreadMessage) { m.ReplyToMessage = &b2bv1.ReplyPreview{SenderId: &to} }
 	}
+	decision := &b2bv1.Decision{Asker: &b2bv1.DecisionBot{Id: "c"}, Bots: []*b2bv1.DecisionBot{{Id: "a"}, {Id: "b"}}}
 	for _, test := range []struct {
 		what  string
 		event *b2bv1.Event
@@ -69,6 +70,10 @@ func TestOf(t *testing.T) {
 		{"approved", resolved(b2bv1.JoinRequestStatus_JOIN_REQUEST_STATUS_APPROVED), nil},
 		{"a bot that waits for approval", &b2bv1.Event{Event: &b2bv1.Event_BotJoinRequest{}},
 			[]addressing.To{{Admins: true, Kind: b2bv1.DeliveryKind_DELIVERY_KIND_JOIN_REQUEST}}},
+		{"a decision that is asked", &b2bv1.Event{Event: &b2bv1.Event_DecisionAsked{DecisionAsked: &b2bv1.DecisionAskedEvent{Decision: decision}}},
+			[]addressing.To{{Bot: "a", Kind: b2bv1.DeliveryKind_DELIVERY_KIND_DECISION}, {Bot: "b", Kind: b2bv1.DeliveryKind_DELIVERY_KIND_DECISION}}},
+		{"a decision that is closed", &b2bv1.Event{Event: &b2bv1.Event_DecisionClosed{DecisionClosed: &b2bv1.DecisionClosedEvent{Decision: decision}}},
+			[]addressing.To{{Bot: "c", Kind: b2bv1.DeliveryKind_DELIVERY_KIND_DECISION_CLOSED}}},
 	} {
 		if got := addressing.Of(test.event, "about"); !reflect.DeepEqual(got, test.want) {
 			t.Errorf("%s: %+v, want %+v", test.what, got, test.want)

@@ -483,6 +483,83 @@ func checkDeleteTokenRequest(m *v1.DeleteTokenRequest) error {
 	return nil
 }
 
+func checkAskThreadDecisionRequest(m *v1.AskThreadDecisionRequest) error {
+	if err := limits.CheckBytes("request_id", m.GetRequestId(), limits.MaxRequestID); err != nil {
+		return err
+	}
+	if err := limits.CheckCharacters("question", m.GetQuestion(), limits.MaxDecisionQuestion); err != nil {
+		return err
+	}
+	if err := limits.CheckItems("choices", len(m.GetChoices().GetValues()), limits.MaxDecisionChoices); err != nil {
+		return err
+	}
+	if err := limits.CheckItems("bots", len(m.GetBots().GetValues()), limits.MaxDecisionBots); err != nil {
+		return err
+	}
+	if err := limits.CheckCharacters("label", m.GetLabel(), limits.MaxLabel); err != nil {
+		return err
+	}
+	if err := limits.CheckCharacters("default", m.GetDefault(), limits.MaxDecisionAnswer); err != nil {
+		return err
+	}
+	if m.ExpiresIn != nil {
+		if err := limits.CheckLeast("expires_in", int64(m.GetExpiresIn()), limits.MinDecisionExpiry); err != nil {
+			return err
+		}
+		if err := limits.CheckMost("expires_in", int64(m.GetExpiresIn()), limits.MaxDecisionExpiry); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkAskChannelDecisionRequest(m *v1.AskChannelDecisionRequest) error {
+	if err := limits.CheckBytes("request_id", m.GetRequestId(), limits.MaxRequestID); err != nil {
+		return err
+	}
+	if err := limits.CheckCharacters("question", m.GetQuestion(), limits.MaxDecisionQuestion); err != nil {
+		return err
+	}
+	if err := limits.CheckItems("choices", len(m.GetChoices().GetValues()), limits.MaxDecisionChoices); err != nil {
+		return err
+	}
+	if err := limits.CheckItems("bots", len(m.GetBots().GetValues()), limits.MaxDecisionBots); err != nil {
+		return err
+	}
+	if err := limits.CheckCharacters("default", m.GetDefault(), limits.MaxDecisionAnswer); err != nil {
+		return err
+	}
+	if m.ExpiresIn != nil {
+		if err := limits.CheckLeast("expires_in", int64(m.GetExpiresIn()), limits.MinDecisionExpiry); err != nil {
+			return err
+		}
+		if err := limits.CheckMost("expires_in", int64(m.GetExpiresIn()), limits.MaxDecisionExpiry); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkAnswerDecisionRequest(m *v1.AnswerDecisionRequest) error {
+	if err := limits.CheckBytes("request_id", m.GetRequestId(), limits.MaxRequestID); err != nil {
+		return err
+	}
+	if err := limits.CheckCharacters("answer", m.GetAnswer(), limits.MaxDecisionAnswer); err != nil {
+		return err
+	}
+	if err := limits.CheckCharacters("comment", m.GetComment(), limits.MaxDecisionComment); err != nil {
+		return err
+	}
+	return nil
+}
+
+func checkWithdrawDecisionRequest(m *v1.WithdrawDecisionRequest) error {
+	if err := limits.CheckBytes("request_id", m.GetRequestId(), limits.MaxRequestID); err != nil {
+		return err
+	}
+	return nil
+}
+
 func checkAcquireLeaseRequest(m *v1.AcquireLeaseRequest) error {
 	if err := limits.CheckBytes("request_id", m.GetRequestId(), limits.MaxRequestID); err != nil {
 		return err

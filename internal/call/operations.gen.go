@@ -23,6 +23,7 @@ type Services struct {
 	AuthService      b2bv1connect.AuthServiceHandler
 	WebSocketService b2bv1connect.WebSocketServiceHandler
 	TokenService     b2bv1connect.TokenServiceHandler
+	DecisionService  b2bv1connect.DecisionServiceHandler
 	LeaseService     b2bv1connect.LeaseServiceHandler
 	EventService     EventService
 	DeliveryService  b2bv1connect.DeliveryServiceHandler
@@ -616,6 +617,52 @@ func (s Services) Operations() []*Operation {
 			},
 		}),
 		describe(Operation{
+			Procedure:  b2bv1connect.DecisionServiceAskThreadDecisionProcedure,
+			NewRequest: func() proto.Message { return new(v1.AskThreadDecisionRequest) },
+			Bounds:     func(m proto.Message) error { return checkAskThreadDecisionRequest(m.(*v1.AskThreadDecisionRequest)) },
+			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
+				return result(s.DecisionService.AskThreadDecision(ctx, m.(*v1.AskThreadDecisionRequest)))
+			},
+		}),
+		describe(Operation{
+			Procedure:  b2bv1connect.DecisionServiceAskChannelDecisionProcedure,
+			NewRequest: func() proto.Message { return new(v1.AskChannelDecisionRequest) },
+			Bounds:     func(m proto.Message) error { return checkAskChannelDecisionRequest(m.(*v1.AskChannelDecisionRequest)) },
+			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
+				return result(s.DecisionService.AskChannelDecision(ctx, m.(*v1.AskChannelDecisionRequest)))
+			},
+		}),
+		describe(Operation{
+			Procedure:  b2bv1connect.DecisionServiceAnswerDecisionProcedure,
+			NewRequest: func() proto.Message { return new(v1.AnswerDecisionRequest) },
+			Bounds:     func(m proto.Message) error { return checkAnswerDecisionRequest(m.(*v1.AnswerDecisionRequest)) },
+			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
+				return result(s.DecisionService.AnswerDecision(ctx, m.(*v1.AnswerDecisionRequest)))
+			},
+		}),
+		describe(Operation{
+			Procedure:  b2bv1connect.DecisionServiceWithdrawDecisionProcedure,
+			NewRequest: func() proto.Message { return new(v1.WithdrawDecisionRequest) },
+			Bounds:     func(m proto.Message) error { return checkWithdrawDecisionRequest(m.(*v1.WithdrawDecisionRequest)) },
+			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
+				return result(s.DecisionService.WithdrawDecision(ctx, m.(*v1.WithdrawDecisionRequest)))
+			},
+		}),
+		describe(Operation{
+			Procedure:  b2bv1connect.DecisionServiceGetDecisionProcedure,
+			NewRequest: func() proto.Message { return new(v1.GetDecisionRequest) },
+			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
+				return result(s.DecisionService.GetDecision(ctx, m.(*v1.GetDecisionRequest)))
+			},
+		}),
+		describe(Operation{
+			Procedure:  b2bv1connect.DecisionServiceListDecisionsProcedure,
+			NewRequest: func() proto.Message { return new(v1.ListDecisionsRequest) },
+			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
+				return result(s.DecisionService.ListDecisions(ctx, m.(*v1.ListDecisionsRequest)))
+			},
+		}),
+		describe(Operation{
 			Procedure:  b2bv1connect.LeaseServiceAcquireLeaseProcedure,
 			NewRequest: func() proto.Message { return new(v1.AcquireLeaseRequest) },
 			Bounds:     func(m proto.Message) error { return checkAcquireLeaseRequest(m.(*v1.AcquireLeaseRequest)) },
@@ -850,6 +897,7 @@ func (s Services) Handlers(opts ...connect.HandlerOption) map[string]http.Handle
 	add(handlers)(b2bv1connect.NewAuthServiceHandler(s.AuthService, opts...))
 	add(handlers)(b2bv1connect.NewWebSocketServiceHandler(s.WebSocketService, opts...))
 	add(handlers)(b2bv1connect.NewTokenServiceHandler(s.TokenService, opts...))
+	add(handlers)(b2bv1connect.NewDecisionServiceHandler(s.DecisionService, opts...))
 	add(handlers)(b2bv1connect.NewLeaseServiceHandler(s.LeaseService, opts...))
 	add(handlers)(b2bv1connect.NewEventServiceHandler(connectEventService{s.EventService}, opts...))
 	add(handlers)(b2bv1connect.NewDeliveryServiceHandler(s.DeliveryService, opts...))

@@ -74,8 +74,9 @@ func (s span) endedBefore(seq int64) bool { return s.to != 0 && s.to < seq }
 //	                  it once, as org
 //	org               always, except its own    always
 //	                  presence
-//	channel, thread   in one of its intervals   when watched; thread_created and
-//	                                            channel_created always
+//	channel, thread   in one of its intervals   when watched; thread_created,
+//	                                            channel_created and events of
+//	                                            decisions always
 //	bot               when it is the bot        never
 //	admins            when it is an admin       always
 //
@@ -134,7 +135,11 @@ var scopesOf = sync.OnceValue(func() map[string]call.Scopes {
 // shownToAdmins reports whether every human org admin sees an event of a channel or thread, also
 // one who does not watch it.
 func shownToAdmins(e *store.Event) bool {
-	return e.Type == eventtype.ThreadCreated || e.Type == eventtype.ChannelCreated
+	switch e.Type {
+	case eventtype.ThreadCreated, eventtype.ChannelCreated, eventtype.DecisionAsked, eventtype.DecisionClosed:
+		return true
+	}
+	return false
 }
 
 // presenceOf returns the bot of a presence event, and for other events "".

@@ -42,6 +42,10 @@ const (
 	LeaseAcquired = "lease_acquired"
 	// LeaseReleased: A lease ended.
 	LeaseReleased = "lease_released"
+	// DecisionAsked: A bot asks for a decision.
+	DecisionAsked = "decision_asked"
+	// DecisionClosed: A decision was answered or withdrawn, or has expired.
+	DecisionClosed = "decision_closed"
 )
 
 // The types of the rows of a catch-up (B2B-CATCH-002): the choices of CatchupEvent in the schema.
@@ -63,7 +67,7 @@ const (
 // IsDelivered reports whether clients can receive events of a type.
 func IsDelivered(kind string) bool {
 	switch kind {
-	case Message, ChannelCreated, BotOnline, BotOffline, BotRegistered, BotJoinRequest, BotStatusChanged, BotRenamed, ThreadCreated, ThreadUpdated, ThreadStatusChanged, ThreadMessage, ThreadArtifact, ThreadParticipant, ThreadJoinRequest, ThreadJoinResolved, LeaseAcquired, LeaseReleased:
+	case Message, ChannelCreated, BotOnline, BotOffline, BotRegistered, BotJoinRequest, BotStatusChanged, BotRenamed, ThreadCreated, ThreadUpdated, ThreadStatusChanged, ThreadMessage, ThreadArtifact, ThreadParticipant, ThreadJoinRequest, ThreadJoinResolved, LeaseAcquired, LeaseReleased, DecisionAsked, DecisionClosed:
 		return true
 	}
 	return false
@@ -90,13 +94,15 @@ func Delivered() []string {
 		ThreadJoinResolved,
 		LeaseAcquired,
 		LeaseReleased,
+		DecisionAsked,
+		DecisionClosed,
 	}
 }
 
 // IsNamed reports whether clients receive events of a type only if they name it (B2B-EVT-041).
 func IsNamed(kind string) bool {
 	switch kind {
-	case LeaseAcquired, LeaseReleased:
+	case LeaseAcquired, LeaseReleased, DecisionAsked, DecisionClosed:
 		return true
 	}
 	return false

@@ -128,6 +128,22 @@ const (
 	MaxContextMessages = 50
 	// MaxContextArtifacts: The artifacts of the context of a delivery; elements.
 	MaxContextArtifacts = 50
+	// MaxDecisionQuestion: The question of a decision; UTF-16 code units.
+	MaxDecisionQuestion = 4096
+	// MaxDecisionChoices: The possible answers of a decision; elements.
+	MaxDecisionChoices = 20
+	// MaxDecisionChoice: A possible answer of a decision; UTF-16 code units.
+	MaxDecisionChoice = 256
+	// MaxDecisionAnswer: The answer to a decision; UTF-16 code units.
+	MaxDecisionAnswer = 8192
+	// MaxDecisionComment: What is said to the answer of a decision; UTF-16 code units.
+	MaxDecisionComment = 2048
+	// MaxDecisionBots: The bots that are asked for a decision; elements.
+	MaxDecisionBots = 32
+	// MinDecisionExpiry: When a decision expires, in seconds; the number itself.
+	MinDecisionExpiry = 1
+	// MaxDecisionExpiry: When a decision expires, in seconds; the number itself.
+	MaxDecisionExpiry = 7776000
 	// MaxRevisions: The revisions of a thread that a change accepts; elements.
 	MaxRevisions = 100
 	// MaxStreamTypes: The types of events that a stream names; elements.

@@ -36,6 +36,14 @@ const (
 	ClaimSeconds    = 60
 )
 
+// Open decisions that an org, a bot that asks, and a thread or channel may have at the same time
+// (B2B-DEC-040).
+const (
+	DecisionsOfOrg   = 1024
+	DecisionsOfBot   = 64
+	DecisionsOfPlace = 32
+)
+
 // ShortMessage is how many bytes content, parts and metadata of a message have together that
 // counts as short.
 const ShortMessage = 8 << 10

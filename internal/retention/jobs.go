@@ -189,7 +189,7 @@ func (r *Runner) indexLog(ctx context.Context, s *shift, org string, most int) (
 	return max(steps, 1), err
 }
 
-// settling is what ends by itself in orgs: leases on named things, or leases of deliveries. Changes of
+// settling is what ends by itself in orgs: leases on named things, leases of deliveries, and decisions. Changes of
 // them do so themselves; the job is for what nobody asks for again.
 type settling struct {
 	what string
@@ -210,6 +210,11 @@ func (r *Runner) inboxes() settling {
 		return r.Store.InboxesDue(ctx, now, inboxBehind, after, limit)
 	}
 	return settling{"inboxes", due, func(ctx context.Context, org string) error { return r.Orgs.SettleInboxes(ctx, org) }}
+}
+
+// decisions are those that have expired (B2B-DEC-025).
+func (r *Runner) decisions() settling {
+	return settling{"decisions", r.Store.DecisionsExpired, func(ctx context.Context, org string) error { return r.Orgs.SettleDecisions(ctx, org) }}
 }
 
 // due reports whether anything has ended.

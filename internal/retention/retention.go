@@ -1,8 +1,8 @@
 // Package retention removes data in the background: expired sessions, tickets and saved
 // responses, events past their retention, the old data that the settings of an org name
 // (package service), and the rows and files of destroyed orgs. It also completes the index of
-// logs that few events are appended to, and ends leases, on named things and of
-// deliveries, that have expired.
+// logs that few events are appended to, and ends leases, on named things and of deliveries, and
+// decisions that have expired.
 //
 // One node at a time runs a job: it holds the job in the store while its lease is live (package
 // node). Clock differences between nodes do no harm: each step is a change of its own that any node
@@ -43,6 +43,8 @@ type Orgs interface {
 	// SettleInboxes ends leases of deliveries of an org that have ended, and adds events to its
 	// inboxes; some at once.
 	SettleInboxes(ctx context.Context, org string) error
+	// SettleDecisions closes decisions of an org that have expired, at most a hundred at once.
+	SettleDecisions(ctx context.Context, org string) error
 }
 
 // Step waits until the next step may begin, then calls change, which makes one change of the org
@@ -86,6 +88,7 @@ func New(c Config) *Runner {
 		{name: "index", every: 2 * time.Second, do: r.indexLogs, due: r.anyBehind},
 		{name: "leases", every: 2 * time.Second, do: r.settleAll(r.leases()), due: r.due(r.leases())},
 		{name: "inboxes", every: 2 * time.Second, do: r.settleAll(r.inboxes()), due: r.due(r.inboxes())},
+		{name: "decisions", every: 2 * time.Second, do: r.settleAll(r.decisions()), due: r.due(r.decisions())},
 		{name: "expired", every: 15 * time.Minute, do: r.removeExpired},
 		{name: "lifecycle", first: 30 * time.Second, every: 6 * time.Hour, do: r.keepOrgs},
 	}

@@ -309,6 +309,8 @@ func (f orgsFunc) KeepOrg(ctx context.Context, org string, step retention.Step) 
 func (orgsFunc) SettleLeases(context.Context, string) error  { return nil }
 func (orgsFunc) SettleInboxes(context.Context, string) error { return nil }
 
+func (orgsFunc) SettleDecisions(context.Context, string) error { return nil }
+
 // B2B-ORG-006: no call finds a destroyed org, any node removes its rows and files, and a
 // removal that failed half way is repeated.
 func TestDestroyedOrgsAreRemoved(t *testing.T) {

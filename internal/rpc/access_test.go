@@ -78,6 +78,7 @@ func TestAccess(t *testing.T) {
 		ServerService: b2bv1connect.UnimplementedServerServiceHandler{}, WebhookService: b2bv1connect.UnimplementedWebhookServiceHandler{},
 		LeaseService:    b2bv1connect.UnimplementedLeaseServiceHandler{},
 		DeliveryService: b2bv1connect.UnimplementedDeliveryServiceHandler{},
+		DecisionService: b2bv1connect.UnimplementedDecisionServiceHandler{},
 	}
 	operations := services.Operations()
 	record := &recorder{operations: operations}

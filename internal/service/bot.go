@@ -39,6 +39,7 @@ type botView interface {
 
 // botTx is what its changes need.
 type botTx interface {
+	deletionTx
 	leaseTx
 	nameReader
 	Bot(ctx context.Context, org, id string) (*store.Bot, error)

@@ -45,6 +45,12 @@ func (s *botService) deleteBot(ctx context.Context, tx botTx, id, by string, how
 	if err != nil {
 		return fmt.Errorf("list the leases of a bot: %w", err)
 	}
+	if _, err := tx.Bot(ctx, caller.OrgID, id); err != nil {
+		return notFound(err, "Bot")
+	}
+	if err := s.withdrawOfDeleted(ctx, tx, id); err != nil {
+		return fmt.Errorf("withdraw the decisions of a bot: %w", err)
+	}
 	gone, err := tx.DeleteBot(ctx, caller.OrgID, id, by, s.nowMS())
 	if err != nil {
 		return notFound(err, "Bot")

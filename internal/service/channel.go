@@ -21,10 +21,9 @@ type channelService struct {
 
 // channelReads is what channelService reads of the store.
 type channelReads interface {
+	channelFinder
 	ResolveBot(ctx context.Context, org, ref string) (*store.Bot, error)
-	Channel(ctx context.Context, id string) (*store.Channel, error)
 	ChannelMembers(ctx context.Context, channel string) ([]store.ChannelMember, error)
-	IsChannelMember(ctx context.Context, channel, bot string) (bool, error)
 	ChannelsOf(ctx context.Context, bot string, before *store.PageKey, limit int) ([]store.ChannelActivity, error)
 	ChannelMessages(ctx context.Context, channel string, r store.MessageRange) ([]store.ChannelMessageRow, error)
 	ChannelHistory(ctx context.Context, channel, beforeID string, limit int) ([]store.ChannelMessageRow, error)
@@ -46,11 +45,17 @@ type channelTx interface {
 	InsertChannelMessage(ctx context.Context, m *store.ChannelMessage) error
 }
 
+// channelFinder finds a channel and who is in it.
+type channelFinder interface {
+	Channel(ctx context.Context, id string) (*store.Channel, error)
+	IsChannelMember(ctx context.Context, channel, bot string) (bool, error)
+}
+
 const unknownName = "unknown" // the name shown for a deleted bot
 
 // GetChannel returns a channel and its members.
 func (s *channelService) GetChannel(ctx context.Context, req *b2bv1.GetChannelRequest) (*b2bv1.GetChannelResponse, error) {
-	channel, err := s.readable(ctx, req.GetChannelId())
+	channel, err := s.readable(ctx, s.reads, req.GetChannelId())
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +69,7 @@ func (s *channelService) GetChannel(ctx context.Context, req *b2bv1.GetChannelRe
 // ListChannelMessages returns messages, paged by time or by message id (B2B-MSG-058,
 // B2B-MSG-059).
 func (s *channelService) ListChannelMessages(ctx context.Context, req *b2bv1.ListChannelMessagesRequest) (*b2bv1.ListChannelMessagesResponse, error) {
-	channel, err := s.readable(ctx, req.GetChannelId())
+	channel, err := s.readable(ctx, s.reads, req.GetChannelId())
 	if err != nil {
 		return nil, err
 	}
@@ -97,9 +102,9 @@ func (s *channelService) ListChannelMessages(ctx context.Context, req *b2bv1.Lis
 
 // readable finds a channel that the caller may read: as one of its members, or as an admin of its
 // org. A channel of another org is not found.
-func (s *channelService) readable(ctx context.Context, id string) (*store.Channel, error) {
+func (c *core) readable(ctx context.Context, r channelFinder, id string) (*store.Channel, error) {
 	caller := call.CallerOf(ctx)
-	channel, err := s.reads.Channel(ctx, id)
+	channel, err := r.Channel(ctx, id)
 	if err != nil {
 		return nil, notFound(err, "channel")
 	}
@@ -109,7 +114,7 @@ func (s *channelService) readable(ctx context.Context, id string) (*store.Channe
 	if caller.Kind != call.Bot {
 		return channel, nil
 	}
-	member, err := s.reads.IsChannelMember(ctx, id, caller.BotID)
+	member, err := r.IsChannelMember(ctx, id, caller.BotID)
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("look up a channel's member: %w", err)

@@ -98,6 +98,11 @@ func (s *channelService) SendChannelMessage(ctx context.Context, req *b2bv1.Send
 	})
 }
 
+func errDirectOfSession() error {
+	return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_DM_SEND_BLOCKED, "A session cannot send direct messages").
+		WithHint("Use the bot's token.")
+}
+
 func errNotMember() error {
 	return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_FORBIDDEN, "Not a member of this channel")
 }
@@ -113,8 +118,7 @@ type sending interface {
 // messages of their bot, but cannot send any.
 func (c *core) directDraft(caller *call.Caller, req sending, content, contentType *string) (string, *draft, error) {
 	if caller.ViaSession() {
-		return "", nil, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_DM_SEND_BLOCKED, "A session cannot send direct messages").
-			WithHint("Use the bot's token.")
+		return "", nil, errDirectOfSession()
 	}
 	kind := textOr(contentType, "")
 	if kind == "" {

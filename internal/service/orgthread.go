@@ -188,6 +188,11 @@ func (s *orgThreadService) UpdateOrgThread(ctx context.Context, req *b2bv1.Updat
 		if !anyNamed(named, "status", "visibility", "join_policy", "permission_policy", "turn_limit") {
 			return nil, call.Invalid("name at least one of status, visibility, join_policy, permission_policy, turn_limit")
 		}
+		if named("status") {
+			if t, err = s.settleThread(ctx, tx, t); err != nil {
+				return nil, err
+			}
+		}
 		w := &threadWrite{before: *t}
 		if err := w.readSettings(named, req.Visibility, req.JoinPolicy, req.PermissionPolicy); err != nil {
 			return nil, err
@@ -209,7 +214,7 @@ func (s *orgThreadService) UpdateOrgThread(ctx context.Context, req *b2bv1.Updat
 				return nil, err
 			}
 		}
-		return &b2bv1.UpdateOrgThreadResponse{Thread: out}, nil
+		return &b2bv1.UpdateOrgThreadResponse{Thread: out}, s.withdrawOfEnded(ctx, tx, w, orgActor(caller))
 	})
 }
 

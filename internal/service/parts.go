@@ -19,6 +19,7 @@ type Store interface {
 	botReads
 	channelReads
 	deliveryReads
+	decisionReads
 	eventReads
 	fileReads
 	leaseReads
@@ -60,6 +61,7 @@ type Tx interface {
 	botTx
 	channelTx
 	deliveryTx
+	decisionTx
 	fileTx
 	leaseTx
 	orgTx

@@ -37,21 +37,20 @@ type retentionReads interface {
 	OldChannelMessages(ctx context.Context, org string, before int64, limit int) ([]string, error)
 	OldThreadMessages(ctx context.Context, org string, before int64, limit int) ([]string, error)
 	OldArtifacts(ctx context.Context, org string, before int64, limit int) ([]string, error)
+	OldDecisions(ctx context.Context, org string, before int64, limit int) ([]string, error)
 	OldAudit(ctx context.Context, org string, before int64) (bool, error)
 }
 
 // retentionTx is what its changes need.
 type retentionTx interface {
-	eventTx
-	auditTx
-	revisionTx
+	closingTx
 	resetTx
 	settingsReader
-	threadReader
 	SetAuditDetail(ctx context.Context, e *store.AuditEntry) error
 	DeleteChannelMessages(ctx context.Context, ids []string) (int64, error)
 	DeleteThreadMessages(ctx context.Context, ids []string) (int64, error)
 	DeleteArtifacts(ctx context.Context, ids []string) (int64, error)
+	DeleteDecisions(ctx context.Context, ids []string) (int64, error)
 	PruneAudit(ctx context.Context, org string, before int64, limit int) (int64, error)
 }
 
@@ -74,6 +73,10 @@ func (u *Retention) KeepOrg(ctx context.Context, org string, step Step) error {
 		{"messages_deleted", messageDays, 1, k.listed(u.reads.OldThreadMessages),
 			func(ctx context.Context, tx retentionTx, ids []string) (int64, error) {
 				return tx.DeleteThreadMessages(ctx, ids)
+			}},
+		{"decisions_deleted", messageDays, 1, k.listed(u.reads.OldDecisions),
+			func(ctx context.Context, tx retentionTx, ids []string) (int64, error) {
+				return tx.DeleteDecisions(ctx, ids)
 			}},
 		{"threads_closed", func(s *store.OrgSettings) *int64 { return s.ThreadAutoCloseDays }, threadWork, k.idleThreads, k.close},
 		{"artifacts_deleted", func(s *store.OrgSettings) *int64 { return s.ArtifactRetentionDays }, 1, k.listed(u.reads.OldArtifacts),
@@ -276,7 +279,10 @@ func (k *retentionRun) closeThread(ctx context.Context, tx retentionTx, t *store
 	if err := k.emitStatusChanged(ctx, tx, w, system); err != nil {
 		return err
 	}
-	return k.emitUpdated(ctx, tx, threadOut(&w.after), w.Changes(settingsOf(&w.before), settingsOf(&w.after)))
+	if err := k.emitUpdated(ctx, tx, threadOut(&w.after), w.Changes(settingsOf(&w.before), settingsOf(&w.after))); err != nil {
+		return err
+	}
+	return k.withdrawOfEnded(ctx, tx, w, "")
 }
 
 func (k *retentionRun) pruneAudit(ctx context.Context) error {

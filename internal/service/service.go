@@ -117,6 +117,7 @@ func New(d Deps) call.Services {
 		BotService:       &botService{c, d.Store, newBotLists(c, d.Store, d.Single)},
 		ChannelService:   &channelService{c, d.Store},
 		DeliveryService:  newDeliveryService(c, d.Store),
+		DecisionService:  &decisionService{c, d.Store},
 		EventService:     newEventService(c, d.Store),
 		FileService:      &fileService{c, d.Store, newGate()},
 		LeaseService:     newLeaseService(c, d.Store),

@@ -25,7 +25,7 @@ func quotaClassOf(req request) quotaClass {
 	case *b2bv1.DeleteBotRequest, *b2bv1.DeleteMeRequest, *b2bv1.DeleteTokenRequest, *b2bv1.DeleteOrgTicketRequest,
 		*b2bv1.DeleteOrgSessionRequest, *b2bv1.DeleteTombstoneRequest, *b2bv1.RemoveParticipantRequest,
 		*b2bv1.RemoveOrgThreadParticipantRequest, *b2bv1.LeaveThreadRequest, *b2bv1.RejectJoinRequestRequest,
-		*b2bv1.RotateSecretRequest, *b2bv1.UpdateBotRoleRequest, *b2bv1.UpdateBotStatusRequest:
+		*b2bv1.AnswerDecisionRequest, *b2bv1.WithdrawDecisionRequest, *b2bv1.RotateSecretRequest, *b2bv1.UpdateBotRoleRequest, *b2bv1.UpdateBotStatusRequest:
 		return ending
 	}
 	return bulk

@@ -185,6 +185,9 @@ func (c *core) dismiss(ctx context.Context, tx dismissTx, t *store.Thread, id, n
 	case count <= 1:
 		return call.Invalid("Cannot remove the last participant of a thread").WithHint("Close the thread instead.")
 	}
+	if err := c.withdrawOfLeaving(ctx, tx, t, id, by); err != nil {
+		return err
+	}
 	err = c.emitParticipant(ctx, tx, &b2bv1.ThreadParticipantEvent{
 		ThreadId: t.ID, BotId: id, BotName: name,
 		Action: b2bv1.ParticipantAction_PARTICIPANT_ACTION_LEFT, By: by,

@@ -49,9 +49,8 @@ type pendingTx interface {
 
 // threadWriteTx changes a thread.
 type threadWriteTx interface {
-	auditTx
+	closingTx
 	pendingTx
-	revisionTx
 	resetTx
 }
 
@@ -67,8 +66,7 @@ type admitTx interface {
 
 // dismissTx removes a participant from a thread.
 type dismissTx interface {
-	eventTx
-	revisionTx
+	closingTx
 	CountParticipants(ctx context.Context, thread string) (int64, error)
 	RemoveParticipant(ctx context.Context, thread, bot string) error
 }
@@ -76,7 +74,6 @@ type dismissTx interface {
 // removeTx is dismissTx for a caller that removes another bot.
 type removeTx interface {
 	dismissTx
-	auditTx
 	participantReader
 }
 

@@ -24,6 +24,11 @@ func (s *threadService) UpdateThread(ctx context.Context, req *b2bv1.UpdateThrea
 		if !anyNamed(named, "status", "close_reason", "topic", "context", "permission_policy", "visibility", "join_policy", "turn_limit") {
 			return nil, call.Invalid("name at least one of status, close_reason, topic, context, permission_policy, visibility, join_policy, turn_limit")
 		}
+		if named("status") {
+			if t, err = s.settleThread(ctx, tx, t); err != nil {
+				return nil, err
+			}
+		}
 		w := &threadWrite{before: *t}
 		if anyNamed(named, "permission_policy", "visibility", "join_policy") {
 			if err := s.require(ctx, tx, t, p, thread.ActionManage, detail{"action": "manage"}); err != nil {
@@ -65,10 +70,14 @@ func (s *threadService) UpdateThread(ctx context.Context, req *b2bv1.UpdateThrea
 		}
 		out := threadOut(&w.after)
 		changes := w.Changes(settingsOf(&w.before), settingsOf(&w.after))
-		if err := s.emitStatusChanged(ctx, tx, w, call.CallerOf(ctx).Actor()); err != nil {
+		by := call.CallerOf(ctx).Actor()
+		if err := s.emitStatusChanged(ctx, tx, w, by); err != nil {
 			return nil, err
 		}
-		return &b2bv1.UpdateThreadResponse{Thread: out, Changes: changes}, s.emitUpdated(ctx, tx, out, changes)
+		if err := s.emitUpdated(ctx, tx, out, changes); err != nil {
+			return nil, err
+		}
+		return &b2bv1.UpdateThreadResponse{Thread: out, Changes: changes}, s.withdrawOfEnded(ctx, tx, w, by)
 	})
 }
 
@@ -195,6 +204,9 @@ func (c *core) writeThread(ctx context.Context, tx threadWriteTx, w *threadWrite
 		is, err := was.Change(w.Status, w.reason, now)
 		if err != nil {
 			return errTransition(err)
+		}
+		if err := checkHeld(ctx, tx, &w.before); err != nil {
+			return err
 		}
 		t.Status, t.ResolvedAt, t.CloseReason = string(is.Status), is.ResolvedAt, nil
 		if reason := string(is.CloseReason); reason != "" {

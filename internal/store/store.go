@@ -127,6 +127,7 @@ type Reader interface {
 	LoginFailureReader
 	LeaseReader
 	DeliveryReader
+	DecisionReader
 }
 
 // Tx is one change: it has all reads, which see its own writes, and all writes. Only the
@@ -167,4 +168,5 @@ type Tx interface {
 	LoginFailureWriter
 	LeaseWriter
 	DeliveryWriter
+	DecisionWriter
 }

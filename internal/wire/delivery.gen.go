@@ -24,6 +24,10 @@ func textDeliveryKind(v v1.DeliveryKind) string {
 		return "join_request"
 	case v1.DeliveryKind_DELIVERY_KIND_JOIN_RESOLVED:
 		return "join_resolved"
+	case v1.DeliveryKind_DELIVERY_KIND_DECISION:
+		return "decision"
+	case v1.DeliveryKind_DELIVERY_KIND_DECISION_CLOSED:
+		return "decision_closed"
 	}
 	return ""
 }

@@ -392,6 +392,34 @@ func Append(b []byte, m proto.Message) ([]byte, error) {
 		return AppendCreateTicketRequest(b, m), nil
 	case *v1.CreateTicketResponse:
 		return AppendCreateTicketResponse(b, m), nil
+	case *v1.DecisionBot:
+		return AppendDecisionBot(b, m), nil
+	case *v1.Decision:
+		return AppendDecision(b, m), nil
+	case *v1.AskThreadDecisionRequest:
+		return AppendAskThreadDecisionRequest(b, m), nil
+	case *v1.AskThreadDecisionResponse:
+		return AppendAskThreadDecisionResponse(b, m), nil
+	case *v1.AskChannelDecisionRequest:
+		return AppendAskChannelDecisionRequest(b, m), nil
+	case *v1.AskChannelDecisionResponse:
+		return AppendAskChannelDecisionResponse(b, m), nil
+	case *v1.AnswerDecisionRequest:
+		return AppendAnswerDecisionRequest(b, m), nil
+	case *v1.AnswerDecisionResponse:
+		return AppendAnswerDecisionResponse(b, m), nil
+	case *v1.WithdrawDecisionRequest:
+		return AppendWithdrawDecisionRequest(b, m), nil
+	case *v1.WithdrawDecisionResponse:
+		return AppendWithdrawDecisionResponse(b, m), nil
+	case *v1.GetDecisionRequest:
+		return AppendGetDecisionRequest(b, m), nil
+	case *v1.GetDecisionResponse:
+		return AppendGetDecisionResponse(b, m), nil
+	case *v1.ListDecisionsRequest:
+		return AppendListDecisionsRequest(b, m), nil
+	case *v1.ListDecisionsResponse:
+		return AppendListDecisionsResponse(b, m), nil
 	case *v1.LeaseHolder:
 		return AppendLeaseHolder(b, m), nil
 	case *v1.Lease:
@@ -486,6 +514,10 @@ func Append(b []byte, m proto.Message) ([]byte, error) {
 		return AppendLeaseAcquiredEvent(b, m), nil
 	case *v1.LeaseReleasedEvent:
 		return AppendLeaseReleasedEvent(b, m), nil
+	case *v1.DecisionAskedEvent:
+		return AppendDecisionAskedEvent(b, m), nil
+	case *v1.DecisionClosedEvent:
+		return AppendDecisionClosedEvent(b, m), nil
 	case *v1.Delivery:
 		return AppendDelivery(b, m), nil
 	case *v1.DeliveryContext:
@@ -732,6 +764,26 @@ func AppendField(b []byte, m proto.Message, field string) ([]byte, error) {
 		if field == "tokens" {
 			return appendArray(b, m.GetTokens(), AppendToken), nil
 		}
+	case *v1.AskThreadDecisionResponse:
+		if field == "decision" {
+			return AppendDecision(b, m.GetDecision()), nil
+		}
+	case *v1.AskChannelDecisionResponse:
+		if field == "decision" {
+			return AppendDecision(b, m.GetDecision()), nil
+		}
+	case *v1.AnswerDecisionResponse:
+		if field == "decision" {
+			return AppendDecision(b, m.GetDecision()), nil
+		}
+	case *v1.WithdrawDecisionResponse:
+		if field == "decision" {
+			return AppendDecision(b, m.GetDecision()), nil
+		}
+	case *v1.GetDecisionResponse:
+		if field == "decision" {
+			return AppendDecision(b, m.GetDecision()), nil
+		}
 	case *v1.AcquireLeaseResponse:
 		if field == "lease" {
 			return AppendLease(b, m.GetLease()), nil
@@ -810,6 +862,14 @@ func EnumText(v protoreflect.Enum) string {
 		return textLoginType(v)
 	case v1.TokenScope:
 		return textTokenScope(v)
+	case v1.DecisionKind:
+		return textDecisionKind(v)
+	case v1.DecisionStatus:
+		return textDecisionStatus(v)
+	case v1.WithdrawReason:
+		return textWithdrawReason(v)
+	case v1.DecisionParty:
+		return textDecisionParty(v)
 	case v1.LeaseMode:
 		return textLeaseMode(v)
 	case v1.ArtifactAction:

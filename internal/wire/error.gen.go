@@ -130,6 +130,12 @@ func textErrorCode(v v1.ErrorCode) string {
 		return "TURN_LIMIT"
 	case v1.ErrorCode_ERROR_CODE_BUDGET_EXCEEDED:
 		return "BUDGET_EXCEEDED"
+	case v1.ErrorCode_ERROR_CODE_DECISION_CLOSED:
+		return "DECISION_CLOSED"
+	case v1.ErrorCode_ERROR_CODE_DECISION_OPEN:
+		return "DECISION_OPEN"
+	case v1.ErrorCode_ERROR_CODE_NOT_ASKED:
+		return "NOT_ASKED"
 	case v1.ErrorCode_ERROR_CODE_THREAD_FULL:
 		return "THREAD_FULL"
 	}

@@ -419,6 +419,12 @@ func membersEvent(b []byte, m *v1.Event) []byte {
 	case *v1.Event_LeaseReleased:
 		b = append(b, `"type":"lease_released",`...)
 		b = membersLeaseReleasedEvent(b, v.LeaseReleased)
+	case *v1.Event_DecisionAsked:
+		b = append(b, `"type":"decision_asked",`...)
+		b = membersDecisionAskedEvent(b, v.DecisionAsked)
+	case *v1.Event_DecisionClosed:
+		b = append(b, `"type":"decision_closed",`...)
+		b = membersDecisionClosedEvent(b, v.DecisionClosed)
 	}
 	return b
 }
@@ -884,5 +890,41 @@ func membersLeaseReleasedEvent(b []byte, m *v1.LeaseReleasedEvent) []byte {
 		b = appendOptional(b, m.By, AppendString)
 		b = append(b, ',')
 	}
+	return b
+}
+
+// AppendDecisionAskedEvent appends m as wire JSON, null for nil.
+func AppendDecisionAskedEvent(b []byte, m *v1.DecisionAskedEvent) []byte {
+	if m == nil {
+		return append(b, "null"...)
+	}
+	return closeObject(membersDecisionAskedEvent(append(b, '{'), m))
+}
+
+func membersDecisionAskedEvent(b []byte, m *v1.DecisionAskedEvent) []byte {
+	if m == nil {
+		return b
+	}
+	b = append(b, `"decision":`...)
+	b = AppendDecision(b, m.Decision)
+	b = append(b, ',')
+	return b
+}
+
+// AppendDecisionClosedEvent appends m as wire JSON, null for nil.
+func AppendDecisionClosedEvent(b []byte, m *v1.DecisionClosedEvent) []byte {
+	if m == nil {
+		return append(b, "null"...)
+	}
+	return closeObject(membersDecisionClosedEvent(append(b, '{'), m))
+}
+
+func membersDecisionClosedEvent(b []byte, m *v1.DecisionClosedEvent) []byte {
+	if m == nil {
+		return b
+	}
+	b = append(b, `"decision":`...)
+	b = AppendDecision(b, m.Decision)
+	b = append(b, ',')
 	return b
 }

@@ -2,6 +2,7 @@ package ws
 
 import (
 	"strconv"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -65,6 +66,22 @@ var acks = map[string]func(r *result, req, res proto.Message){
 	"artifact_update": func(r *result, _, res proto.Message) {
 		a := res.(*b2bv1.UpdateArtifactResponse).GetArtifact()
 		r.artifact(a).at("timestamp", a.GetUpdatedAt())
+	},
+	"thread_decision_ask": func(r *result, _, res proto.Message) {
+		d := res.(*b2bv1.AskThreadDecisionResponse).GetDecision()
+		r.decision(d).at("timestamp", d.GetAskedAt())
+	},
+	"channel_decision_ask": func(r *result, _, res proto.Message) {
+		d := res.(*b2bv1.AskChannelDecisionResponse).GetDecision()
+		r.decision(d).at("timestamp", d.GetAskedAt())
+	},
+	"decision_answer": func(r *result, _, res proto.Message) {
+		d := res.(*b2bv1.AnswerDecisionResponse).GetDecision()
+		r.decision(d).at("timestamp", d.GetClosedAt())
+	},
+	"decision_withdraw": func(r *result, _, res proto.Message) {
+		d := res.(*b2bv1.WithdrawDecisionResponse).GetDecision()
+		r.decision(d).at("timestamp", d.GetClosedAt())
 	},
 }
 
@@ -135,4 +152,14 @@ func (r *result) recipients(v *b2bv1.Recipients) *result {
 func (r *result) artifact(a *b2bv1.Artifact) *result {
 	return r.text("resource_id", a.GetId()).text("thread_id", a.GetThreadId()).text("artifact_key", a.GetArtifactKey()).
 		number("version", int64(a.GetVersion()))
+}
+
+func (r *result) decision(d *b2bv1.Decision) *result {
+	r.text("resource_id", d.GetId()).text("decision_id", d.GetId())
+	if d.ThreadId != nil {
+		r.text("thread_id", d.GetThreadId())
+	} else {
+		r.text("channel_id", d.GetChannelId())
+	}
+	return r.text("status", strings.ToLower(strings.TrimPrefix(d.GetStatus().String(), "DECISION_STATUS_")))
 }

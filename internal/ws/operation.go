@@ -45,6 +45,10 @@ var frames = map[string]frame{
 	"thread_remove_participant": {onThread: true, rename: map[string]string{"bot_id": "bot"}, skip: []string{"bot"}, needs: removedBot},
 	"artifact_add":              {onThread: true, rename: map[string]string{"artifact_type": "type"}, kindNamed: true},
 	"artifact_update":           {onThread: true},
+	"thread_decision_ask":       {onThread: true},
+	"channel_decision_ask":      {needs: channelNamed},
+	"decision_answer":           {rename: map[string]string{"decision_id": "id"}, needs: decisionNamed},
+	"decision_withdraw":         {rename: map[string]string{"decision_id": "id"}, needs: decisionNamed},
 }
 
 func newOperations(all []*call.Operation) map[string]*operation {
@@ -125,6 +129,20 @@ func setContent(req proto.Message, raw []byte) error {
 func positiveRevision(req proto.Message) error {
 	if m, ok := req.(*b2bv1.UpdateThreadRequest); ok && m.ExpectedRevision != nil && m.GetExpectedRevision() < 1 {
 		return call.Invalid("expected_revision: must be an integer of at least 1")
+	}
+	return nil
+}
+
+func channelNamed(req proto.Message) error {
+	if m, ok := req.(*b2bv1.AskChannelDecisionRequest); ok && m.GetChannelId() == "" {
+		return call.Invalid("channel_id: is required")
+	}
+	return nil
+}
+
+func decisionNamed(req proto.Message) error {
+	if m, ok := req.(interface{ GetId() string }); ok && m.GetId() == "" {
+		return call.Invalid("decision_id: is required")
 	}
 	return nil
 }

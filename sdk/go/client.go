@@ -41,6 +41,7 @@ type Client struct {
 	Files      b2bv1connect.FileServiceClient // see UploadFile, DownloadFile
 	Leases     b2bv1connect.LeaseServiceClient
 	Deliveries b2bv1connect.DeliveryServiceClient
+	Decisions  b2bv1connect.DecisionServiceClient
 	Org        b2bv1connect.OrgServiceClient
 	OrgThreads b2bv1connect.OrgThreadServiceClient
 	Platform   b2bv1connect.PlatformServiceClient
@@ -128,6 +129,7 @@ func New(baseURL string, opts ...Option) *Client {
 		Files:      b2bv1connect.NewFileServiceClient(o.http, url, with...),
 		Leases:     b2bv1connect.NewLeaseServiceClient(o.http, url, with...),
 		Deliveries: b2bv1connect.NewDeliveryServiceClient(o.http, url, with...),
+		Decisions:  b2bv1connect.NewDecisionServiceClient(o.http, url, with...),
 		Org:        b2bv1connect.NewOrgServiceClient(o.http, url, with...),
 		OrgThreads: b2bv1connect.NewOrgThreadServiceClient(o.http, url, with...),
 		Platform:   b2bv1connect.NewPlatformServiceClient(o.http, url, with...),

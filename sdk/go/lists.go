@@ -51,6 +51,11 @@ func (c *Client) EachLease(ctx context.Context, req *b2bv1.ListLeasesRequest) it
 	return each(ctx, c.Leases.ListLeases, req, (*b2bv1.ListLeasesResponse).GetItems)
 }
 
+// EachDecision returns all entries of ListDecisions.
+func (c *Client) EachDecision(ctx context.Context, req *b2bv1.ListDecisionsRequest) iter.Seq2[*b2bv1.Decision, error] {
+	return each(ctx, c.Decisions.ListDecisions, req, (*b2bv1.ListDecisionsResponse).GetItems)
+}
+
 // EachDeadLetter returns all entries of ListDeadLetters.
 func (c *Client) EachDeadLetter(ctx context.Context, req *b2bv1.ListDeadLettersRequest) iter.Seq2[*b2bv1.DeadLetter, error] {
 	return each(ctx, c.Webhooks.ListDeadLetters, req, (*b2bv1.ListDeadLettersResponse).GetItems)

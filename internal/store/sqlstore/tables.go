@@ -58,16 +58,19 @@ const (
 	onDeliveries
 	onInboxScopes
 	onStreaming
+	onDecisions
+	onDecisionBots
 
 	onThreads = onThreadRows | onActivity
 
 	// What the deletion of a row changes, also by foreign keys.
-	withChannels = onChannels | onChannelMembers | onChannelMessages | onThreads
-	withThreads  = onThreads | onThreadParticipants | onThreadJoinRequests | onThreadMessages | onArtifacts | onArtifactSums
-	withBots     = onBots | onBotTokens | onChannelMembers | onThreads | onThreadParticipants | onThreadJoinRequests |
+	withChannels = onChannels | onChannelMembers | onChannelMessages | onThreads | onDecisions | onDecisionBots
+	withThreads  = onThreads | onThreadParticipants | onThreadJoinRequests | onThreadMessages | onArtifacts | onArtifactSums | onDecisions |
+		onDecisionBots
+	withBots = onBots | onBotTokens | onChannelMembers | onThreads | onThreadParticipants | onThreadJoinRequests |
 		onMembershipHistory | onArtifacts | onFiles | onPresence | onStreaming |
 		onWebhookStatus | onWebhookCursors | onWebhookLeases | onWebhookDeliveries | onLeases | onLeaseWaits |
-		onInboxes | onDeliveries | onInboxScopes
+		onInboxes | onDeliveries | onInboxScopes | onDecisionBots
 	withOrgs = onOrgs | onOrgSettings | onOrgLogs | onOrgTickets | onTombstones | onUploadDays | onArtifactTotals | onArtifactDays |
 		onInboxPositions | withChannels | withThreads | withBots
 
@@ -88,6 +91,7 @@ var tableNames = []string{
 	"webhook_cursors", "webhook_leases", "webhook_deliveries", "login_failures", "nodes", "upload_days",
 	"artifact_sums", "artifact_totals", "artifact_days", "log_streams", "log_index", "log_heads", "log_runs", "leases", "lease_waits",
 	"inboxes", "inbox_positions", "deliveries", "inbox_scopes", "streaming",
+	"decisions", "decision_bots",
 }
 
 // name returns the name of the one table of a set.

@@ -140,6 +140,7 @@ func (s *suite) fill(org string) {
 			tx.InsertAudit(s.ctx, &store.AuditEntry{ID: org + "-audit", OrgID: org, Action: "x", TargetType: "y", TargetID: "z"}),
 			tx.PutIdempotency(s.ctx, &store.IdempotencyRecord{OrgID: org, Caller: "c", RequestID: "r"}),
 			tx.RemoveParticipant(s.ctx, th.ID, c),
+			tx.PutDecision(s.ctx, &store.Decision{ID: org + "-dec", OrgID: org, ThreadID: &th.ID, AskerID: a, Choices: "[]", Bots: "[]", Status: store.DecisionOpen}, []string{b}),
 			take(s, tx, a),
 		)
 	})
@@ -169,6 +170,7 @@ func (s *suite) dump(org string) map[string]int {
 	n["audit"] = len(must(s.Audit(s.ctx, store.AuditQuery{OrgID: org, Limit: 10}))(s))
 	n["memberships"] = len(must(s.Memberships(s.ctx, a))(s))
 	n["failures"] = int(must(s.WebhookStatus(s.ctx, a))(s).ConsecutiveFailures)
+	n["decisions"] = len(must(s.Decisions(s.ctx, store.DecisionQuery{OrgID: org, Limit: 10}))(s))
 	_, err := s.Tombstone(s.ctx, org, "old")
 	count("tombstones", err == nil)
 	_, err = s.Idempotency(s.ctx, org, "c", "r")

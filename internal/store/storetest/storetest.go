@@ -37,6 +37,7 @@ func Run(t *testing.T, open Open) {
 		{"WsTickets", wsTicketTests}, {"LoginFailures", loginFailureTests}, {"Presence", presenceTests}, {"Imports", importTests},
 		{"Files", fileTests}, {"Retention", retentionTests}, {"Webhooks", webhookTests}, {"Bounds", boundTests}, {"Quotas", quotaTests}, {"Leases", leaseTests}, {"Reach", reachTests},
 		{"Turns", turnTests},
+		{"Decisions", decisionTests},
 	}
 	for _, g := range groups {
 		t.Run(g.name, func(t *testing.T) {

@@ -47,6 +47,10 @@ const (
 	DeliveryKind_DELIVERY_KIND_JOIN_REQUEST DeliveryKind = 6
 	// The bot's request to join was approved or rejected.
 	DeliveryKind_DELIVERY_KIND_JOIN_RESOLVED DeliveryKind = 7
+	// The bot is asked for a decision.
+	DeliveryKind_DELIVERY_KIND_DECISION DeliveryKind = 8
+	// A decision that the bot asked for was closed, by somebody else.
+	DeliveryKind_DELIVERY_KIND_DECISION_CLOSED DeliveryKind = 9
 )
 
 // Enum value maps for DeliveryKind.
@@ -60,16 +64,20 @@ var (
 		5: "DELIVERY_KIND_INVITATION",
 		6: "DELIVERY_KIND_JOIN_REQUEST",
 		7: "DELIVERY_KIND_JOIN_RESOLVED",
+		8: "DELIVERY_KIND_DECISION",
+		9: "DELIVERY_KIND_DECISION_CLOSED",
 	}
 	DeliveryKind_value = map[string]int32{
-		"DELIVERY_KIND_UNSPECIFIED":   0,
-		"DELIVERY_KIND_DIRECT":        1,
-		"DELIVERY_KIND_MENTION":       2,
-		"DELIVERY_KIND_REPLY":         3,
-		"DELIVERY_KIND_ALL":           4,
-		"DELIVERY_KIND_INVITATION":    5,
-		"DELIVERY_KIND_JOIN_REQUEST":  6,
-		"DELIVERY_KIND_JOIN_RESOLVED": 7,
+		"DELIVERY_KIND_UNSPECIFIED":     0,
+		"DELIVERY_KIND_DIRECT":          1,
+		"DELIVERY_KIND_MENTION":         2,
+		"DELIVERY_KIND_REPLY":           3,
+		"DELIVERY_KIND_ALL":             4,
+		"DELIVERY_KIND_INVITATION":      5,
+		"DELIVERY_KIND_JOIN_REQUEST":    6,
+		"DELIVERY_KIND_JOIN_RESOLVED":   7,
+		"DELIVERY_KIND_DECISION":        8,
+		"DELIVERY_KIND_DECISION_CLOSED": 9,
 	}
 )
 
@@ -1655,7 +1663,7 @@ const file_b2b_v1_delivery_proto_rawDesc = "" +
 	"\x04_botB\r\n" +
 	"\v_request_id\"9\n" +
 	"\x15RedeliverDeadResponse\x12 \n" +
-	"\vredelivered\x18\x01 \x01(\x05R\vredelivered*\xf1\x01\n" +
+	"\vredelivered\x18\x01 \x01(\x05R\vredelivered*\xb0\x02\n" +
 	"\fDeliveryKind\x12\x1d\n" +
 	"\x19DELIVERY_KIND_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14DELIVERY_KIND_DIRECT\x10\x01\x12\x19\n" +
@@ -1664,7 +1672,9 @@ const file_b2b_v1_delivery_proto_rawDesc = "" +
 	"\x11DELIVERY_KIND_ALL\x10\x04\x12\x1c\n" +
 	"\x18DELIVERY_KIND_INVITATION\x10\x05\x12\x1e\n" +
 	"\x1aDELIVERY_KIND_JOIN_REQUEST\x10\x06\x12\x1f\n" +
-	"\x1bDELIVERY_KIND_JOIN_RESOLVED\x10\a*\xb5\x01\n" +
+	"\x1bDELIVERY_KIND_JOIN_RESOLVED\x10\a\x12\x1a\n" +
+	"\x16DELIVERY_KIND_DECISION\x10\b\x12!\n" +
+	"\x1dDELIVERY_KIND_DECISION_CLOSED\x10\t*\xb5\x01\n" +
 	"\rDeliveryState\x12\x1e\n" +
 	"\x1aDELIVERY_STATE_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15DELIVERY_STATE_QUEUED\x10\x01\x12\x19\n" +

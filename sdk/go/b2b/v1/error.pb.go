@@ -155,6 +155,13 @@ const (
 	// The bot has sent as many messages to the thread as it may in an hour; extra retry_after in
 	// seconds.
 	ErrorCode_ERROR_CODE_BUDGET_EXCEEDED ErrorCode = 64
+	// The decision was answered or withdrawn, or has expired; extras decision_id, status, answer,
+	// closed_by.
+	ErrorCode_ERROR_CODE_DECISION_CLOSED ErrorCode = 66
+	// An open decision holds the thread blocked; extra decision_id.
+	ErrorCode_ERROR_CODE_DECISION_OPEN ErrorCode = 67
+	// Others are asked for the decision.
+	ErrorCode_ERROR_CODE_NOT_ASKED ErrorCode = 68
 	// The thread has the maximum number of participants.
 	ErrorCode_ERROR_CODE_THREAD_FULL ErrorCode = 56
 )
@@ -223,6 +230,9 @@ var (
 		62: "ERROR_CODE_LEASE_LOST",
 		63: "ERROR_CODE_TURN_LIMIT",
 		64: "ERROR_CODE_BUDGET_EXCEEDED",
+		66: "ERROR_CODE_DECISION_CLOSED",
+		67: "ERROR_CODE_DECISION_OPEN",
+		68: "ERROR_CODE_NOT_ASKED",
 		56: "ERROR_CODE_THREAD_FULL",
 	}
 	ErrorCode_value = map[string]int32{
@@ -287,6 +297,9 @@ var (
 		"ERROR_CODE_LEASE_LOST":              62,
 		"ERROR_CODE_TURN_LIMIT":              63,
 		"ERROR_CODE_BUDGET_EXCEEDED":         64,
+		"ERROR_CODE_DECISION_CLOSED":         66,
+		"ERROR_CODE_DECISION_OPEN":           67,
+		"ERROR_CODE_NOT_ASKED":               68,
 		"ERROR_CODE_THREAD_FULL":             56,
 	}
 )
@@ -416,7 +429,7 @@ const file_b2b_v1_error_proto_rawDesc = "" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\a\n" +
 	"\x05_hintB\x0e\n" +
-	"\f_retry_after*\xd6\x1b\n" +
+	"\f_retry_after*\x86\x1d\n" +
 	"\tErrorCode\x12\x1a\n" +
 	"\x16ERROR_CODE_UNSPECIFIED\x10\x00\x126\n" +
 	"\x18ERROR_CODE_AUTH_REQUIRED\x10\x01\x1a\x18\xfa\xb6\x18\x14\b\x91\x03\x12\x0funauthenticated\x126\n" +
@@ -479,7 +492,10 @@ const file_b2b_v1_error_proto_rawDesc = "" +
 	"\x15ERROR_CODE_LEASE_HELD\x10=\x1a\x12\xfa\xb6\x18\x0e\b\x99\x03\x12\aaborted\x18\x01\x127\n" +
 	"\x15ERROR_CODE_LEASE_LOST\x10>\x1a\x1c\xfa\xb6\x18\x18\b\x99\x03\x12\x13failed_precondition\x126\n" +
 	"\x15ERROR_CODE_TURN_LIMIT\x10?\x1a\x1b\xfa\xb6\x18\x17\b\xad\x03\x12\x12resource_exhausted\x12=\n" +
-	"\x1aERROR_CODE_BUDGET_EXCEEDED\x10@\x1a\x1d\xfa\xb6\x18\x19\b\xad\x03\x12\x12resource_exhausted\x18\x01\x127\n" +
+	"\x1aERROR_CODE_BUDGET_EXCEEDED\x10@\x1a\x1d\xfa\xb6\x18\x19\b\xad\x03\x12\x12resource_exhausted\x18\x01\x12<\n" +
+	"\x1aERROR_CODE_DECISION_CLOSED\x10B\x1a\x1c\xfa\xb6\x18\x18\b\x99\x03\x12\x13failed_precondition\x12:\n" +
+	"\x18ERROR_CODE_DECISION_OPEN\x10C\x1a\x1c\xfa\xb6\x18\x18\b\x99\x03\x12\x13failed_precondition\x124\n" +
+	"\x14ERROR_CODE_NOT_ASKED\x10D\x1a\x1a\xfa\xb6\x18\x16\b\x93\x03\x12\x11permission_denied\x127\n" +
 	"\x16ERROR_CODE_THREAD_FULL\x108\x1a\x1b\xfa\xb6\x18\x17\b\x99\x03\x12\x12resource_exhaustedB1Z/github.com/b2b-protocol/b2b/sdk/go/b2b/v1;b2bv1b\x06proto3"
 
 var (

@@ -1142,6 +1142,8 @@ type Event struct {
 	//	*Event_AccessChanged
 	//	*Event_LeaseAcquired
 	//	*Event_LeaseReleased
+	//	*Event_DecisionAsked
+	//	*Event_DecisionClosed
 	Event         isEvent_Event `protobuf_oneof:"event"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1355,6 +1357,24 @@ func (x *Event) GetLeaseReleased() *LeaseReleasedEvent {
 	return nil
 }
 
+func (x *Event) GetDecisionAsked() *DecisionAskedEvent {
+	if x != nil {
+		if x, ok := x.Event.(*Event_DecisionAsked); ok {
+			return x.DecisionAsked
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetDecisionClosed() *DecisionClosedEvent {
+	if x != nil {
+		if x, ok := x.Event.(*Event_DecisionClosed); ok {
+			return x.DecisionClosed
+		}
+	}
+	return nil
+}
+
 type isEvent_Event interface {
 	isEvent_Event()
 }
@@ -1454,6 +1474,16 @@ type Event_LeaseReleased struct {
 	LeaseReleased *LeaseReleasedEvent `protobuf:"bytes,19,opt,name=lease_released,json=leaseReleased,proto3,oneof"`
 }
 
+type Event_DecisionAsked struct {
+	// A bot asks for a decision.
+	DecisionAsked *DecisionAskedEvent `protobuf:"bytes,24,opt,name=decision_asked,json=decisionAsked,proto3,oneof"`
+}
+
+type Event_DecisionClosed struct {
+	// A decision was answered or withdrawn, or has expired.
+	DecisionClosed *DecisionClosedEvent `protobuf:"bytes,25,opt,name=decision_closed,json=decisionClosed,proto3,oneof"`
+}
+
 func (*Event_Message) isEvent_Event() {}
 
 func (*Event_ChannelCreated) isEvent_Event() {}
@@ -1491,6 +1521,10 @@ func (*Event_AccessChanged) isEvent_Event() {}
 func (*Event_LeaseAcquired) isEvent_Event() {}
 
 func (*Event_LeaseReleased) isEvent_Event() {}
+
+func (*Event_DecisionAsked) isEvent_Event() {}
+
+func (*Event_DecisionClosed) isEvent_Event() {}
 
 // A bot in brief.
 type BotBrief struct {
@@ -2830,11 +2864,104 @@ func (x *LeaseReleasedEvent) GetBy() string {
 	return ""
 }
 
+// A bot asks for a decision. Delivered to its thread or channel and to org admins, to whom names the
+// type.
+type DecisionAskedEvent struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The decision.
+	Decision      *Decision `protobuf:"bytes,1,opt,name=decision,proto3" json:"decision,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DecisionAskedEvent) Reset() {
+	*x = DecisionAskedEvent{}
+	mi := &file_b2b_v1_event_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DecisionAskedEvent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DecisionAskedEvent) ProtoMessage() {}
+
+func (x *DecisionAskedEvent) ProtoReflect() protoreflect.Message {
+	mi := &file_b2b_v1_event_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DecisionAskedEvent.ProtoReflect.Descriptor instead.
+func (*DecisionAskedEvent) Descriptor() ([]byte, []int) {
+	return file_b2b_v1_event_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *DecisionAskedEvent) GetDecision() *Decision {
+	if x != nil {
+		return x.Decision
+	}
+	return nil
+}
+
+// A decision was closed. Delivered as decision_asked.
+type DecisionClosedEvent struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The decision.
+	Decision      *Decision `protobuf:"bytes,1,opt,name=decision,proto3" json:"decision,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DecisionClosedEvent) Reset() {
+	*x = DecisionClosedEvent{}
+	mi := &file_b2b_v1_event_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DecisionClosedEvent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DecisionClosedEvent) ProtoMessage() {}
+
+func (x *DecisionClosedEvent) ProtoReflect() protoreflect.Message {
+	mi := &file_b2b_v1_event_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DecisionClosedEvent.ProtoReflect.Descriptor instead.
+func (*DecisionClosedEvent) Descriptor() ([]byte, []int) {
+	return file_b2b_v1_event_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *DecisionClosedEvent) GetDecision() *Decision {
+	if x != nil {
+		return x.Decision
+	}
+	return nil
+}
+
 var File_b2b_v1_event_proto protoreflect.FileDescriptor
 
 const file_b2b_v1_event_proto_rawDesc = "" +
 	"\n" +
-	"\x12b2b/v1/event.proto\x12\x06b2b.v1\x1a\x1bb2b/options/v1/limits.proto\x1a\x1cb2b/options/v1/options.proto\x1a\x15b2b/v1/artifact.proto\x1a\x10b2b/v1/bot.proto\x1a\x14b2b/v1/channel.proto\x1a\x12b2b/v1/lease.proto\x1a\x14b2b/v1/message.proto\x1a\x13b2b/v1/thread.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbd\x01\n" +
+	"\x12b2b/v1/event.proto\x12\x06b2b.v1\x1a\x1bb2b/options/v1/limits.proto\x1a\x1cb2b/options/v1/options.proto\x1a\x15b2b/v1/artifact.proto\x1a\x10b2b/v1/bot.proto\x1a\x14b2b/v1/channel.proto\x1a\x15b2b/v1/decision.proto\x1a\x12b2b/v1/lease.proto\x1a\x14b2b/v1/message.proto\x1a\x13b2b/v1/thread.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbd\x01\n" +
 	"\x10SubscribeRequest\x120\n" +
 	"\x06cursor\x18\x01 \x01(\tB\x13ڵ\x18\x0fJ\rLast-Event-IDH\x00R\x06cursor\x88\x01\x01\x12\x1c\n" +
 	"\x05types\x18\x02 \x03(\tB\x06\xe2\xb5\x18\x02\bPR\x05types\x12%\n" +
@@ -2905,7 +3032,7 @@ const file_b2b_v1_event_proto_rawDesc = "" +
 	"\x15thread_status_changes\x18\x02 \x01(\x05R\x13threadStatusChanges\x12+\n" +
 	"\x11thread_activities\x18\x03 \x01(\x05R\x10threadActivities\x12)\n" +
 	"\x10channel_messages\x18\x04 \x01(\x05R\x0fchannelMessages\x12\x14\n" +
-	"\x05total\x18\x05 \x01(\x05R\x05total\"\xaf\f\n" +
+	"\x05total\x18\x05 \x01(\x05R\x05total\"\xd2\r\n" +
 	"\x05Event\x12?\n" +
 	"\amessage\x18\x01 \x01(\v2\x14.b2b.v1.MessageEventB\rڵ\x18\x02X\x01\xea\xb5\x18\x03\n" +
 	"\x01\x01H\x00R\amessage\x12O\n" +
@@ -2949,7 +3076,11 @@ const file_b2b_v1_event_proto_rawDesc = "" +
 	"\x02\x01\x03\x10\x01H\x00R\rleaseAcquired\x12O\n" +
 	"\x0elease_released\x18\x13 \x01(\v2\x1a.b2b.v1.LeaseReleasedEventB\n" +
 	"\xea\xb5\x18\x06\n" +
-	"\x02\x01\x03\x10\x01H\x00R\rleaseReleasedB\a\n" +
+	"\x02\x01\x03\x10\x01H\x00R\rleaseReleased\x12N\n" +
+	"\x0edecision_asked\x18\x18 \x01(\v2\x1a.b2b.v1.DecisionAskedEventB\t\xea\xb5\x18\x05\n" +
+	"\x01\x01\x10\x01H\x00R\rdecisionAsked\x12Q\n" +
+	"\x0fdecision_closed\x18\x19 \x01(\v2\x1b.b2b.v1.DecisionClosedEventB\t\xea\xb5\x18\x05\n" +
+	"\x01\x01\x10\x01H\x00R\x0edecisionClosedB\a\n" +
 	"\x05event\".\n" +
 	"\bBotBrief\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
@@ -3044,7 +3175,11 @@ const file_b2b_v1_event_proto_rawDesc = "" +
 	"\x05lease\x18\x01 \x01(\v2\r.b2b.v1.LeaseR\x05lease\x12(\n" +
 	"\x06reason\x18\x02 \x01(\x0e2\x10.b2b.v1.LeaseEndR\x06reason\x12\x1b\n" +
 	"\x02by\x18\x03 \x01(\tB\x06ڵ\x18\x02\b\x01H\x00R\x02by\x88\x01\x01B\x05\n" +
-	"\x03_by*i\n" +
+	"\x03_by\"B\n" +
+	"\x12DecisionAskedEvent\x12,\n" +
+	"\bdecision\x18\x01 \x01(\v2\x10.b2b.v1.DecisionR\bdecision\"C\n" +
+	"\x13DecisionClosedEvent\x12,\n" +
+	"\bdecision\x18\x01 \x01(\v2\x10.b2b.v1.DecisionR\bdecision*i\n" +
 	"\x0eArtifactAction\x12\x1f\n" +
 	"\x1bARTIFACT_ACTION_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15ARTIFACT_ACTION_ADDED\x10\x01\x12\x1b\n" +
@@ -3080,7 +3215,7 @@ func file_b2b_v1_event_proto_rawDescGZIP() []byte {
 }
 
 var file_b2b_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_b2b_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
+var file_b2b_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
 var file_b2b_v1_event_proto_goTypes = []any{
 	(ArtifactAction)(0),                // 0: b2b.v1.ArtifactAction
 	(ParticipantAction)(0),             // 1: b2b.v1.ParticipantAction
@@ -3120,31 +3255,34 @@ var file_b2b_v1_event_proto_goTypes = []any{
 	(*AccessChangedEvent)(nil),         // 35: b2b.v1.AccessChangedEvent
 	(*LeaseAcquiredEvent)(nil),         // 36: b2b.v1.LeaseAcquiredEvent
 	(*LeaseReleasedEvent)(nil),         // 37: b2b.v1.LeaseReleasedEvent
-	(*timestamppb.Timestamp)(nil),      // 38: google.protobuf.Timestamp
-	(JoinStatus)(0),                    // 39: b2b.v1.JoinStatus
-	(*ChannelMessage)(nil),             // 40: b2b.v1.ChannelMessage
-	(*Channel)(nil),                    // 41: b2b.v1.Channel
-	(*Thread)(nil),                     // 42: b2b.v1.Thread
-	(ThreadStatus)(0),                  // 43: b2b.v1.ThreadStatus
-	(*ThreadMessage)(nil),              // 44: b2b.v1.ThreadMessage
-	(*Artifact)(nil),                   // 45: b2b.v1.Artifact
-	(JoinRequestStatus)(0),             // 46: b2b.v1.JoinRequestStatus
-	(*Lease)(nil),                      // 47: b2b.v1.Lease
+	(*DecisionAskedEvent)(nil),         // 38: b2b.v1.DecisionAskedEvent
+	(*DecisionClosedEvent)(nil),        // 39: b2b.v1.DecisionClosedEvent
+	(*timestamppb.Timestamp)(nil),      // 40: google.protobuf.Timestamp
+	(JoinStatus)(0),                    // 41: b2b.v1.JoinStatus
+	(*ChannelMessage)(nil),             // 42: b2b.v1.ChannelMessage
+	(*Channel)(nil),                    // 43: b2b.v1.Channel
+	(*Thread)(nil),                     // 44: b2b.v1.Thread
+	(ThreadStatus)(0),                  // 45: b2b.v1.ThreadStatus
+	(*ThreadMessage)(nil),              // 46: b2b.v1.ThreadMessage
+	(*Artifact)(nil),                   // 47: b2b.v1.Artifact
+	(JoinRequestStatus)(0),             // 48: b2b.v1.JoinRequestStatus
+	(*Lease)(nil),                      // 49: b2b.v1.Lease
+	(*Decision)(nil),                   // 50: b2b.v1.Decision
 }
 var file_b2b_v1_event_proto_depIdxs = []int32{
 	15, // 0: b2b.v1.SubscribeResponse.event:type_name -> b2b.v1.Event
-	38, // 1: b2b.v1.ListCatchupEventsRequest.since:type_name -> google.protobuf.Timestamp
+	40, // 1: b2b.v1.ListCatchupEventsRequest.since:type_name -> google.protobuf.Timestamp
 	7,  // 2: b2b.v1.ListCatchupEventsResponse.events:type_name -> b2b.v1.CatchupEvent
-	38, // 3: b2b.v1.CatchupEvent.occurred_at:type_name -> google.protobuf.Timestamp
+	40, // 3: b2b.v1.CatchupEvent.occurred_at:type_name -> google.protobuf.Timestamp
 	8,  // 4: b2b.v1.CatchupEvent.thread_invited:type_name -> b2b.v1.ThreadInvitedCatchup
 	28, // 5: b2b.v1.CatchupEvent.thread_status_changed:type_name -> b2b.v1.ThreadStatusChangedEvent
 	9,  // 6: b2b.v1.CatchupEvent.thread_message_summary:type_name -> b2b.v1.ThreadMessagesCatchup
 	10, // 7: b2b.v1.CatchupEvent.thread_artifact_added:type_name -> b2b.v1.ThreadArtifactsCatchup
 	11, // 8: b2b.v1.CatchupEvent.channel_message_summary:type_name -> b2b.v1.ChannelMessagesCatchup
 	12, // 9: b2b.v1.CatchupEvent.thread_participant_removed:type_name -> b2b.v1.ThreadRemovedCatchup
-	38, // 10: b2b.v1.ThreadMessagesCatchup.last_at:type_name -> google.protobuf.Timestamp
-	38, // 11: b2b.v1.ChannelMessagesCatchup.last_at:type_name -> google.protobuf.Timestamp
-	38, // 12: b2b.v1.CountCatchupEventsRequest.since:type_name -> google.protobuf.Timestamp
+	40, // 10: b2b.v1.ThreadMessagesCatchup.last_at:type_name -> google.protobuf.Timestamp
+	40, // 11: b2b.v1.ChannelMessagesCatchup.last_at:type_name -> google.protobuf.Timestamp
+	40, // 12: b2b.v1.CountCatchupEventsRequest.since:type_name -> google.protobuf.Timestamp
 	18, // 13: b2b.v1.Event.message:type_name -> b2b.v1.MessageEvent
 	19, // 14: b2b.v1.Event.channel_created:type_name -> b2b.v1.ChannelCreatedEvent
 	20, // 15: b2b.v1.Event.bot_online:type_name -> b2b.v1.BotOnlineEvent
@@ -3164,39 +3302,43 @@ var file_b2b_v1_event_proto_depIdxs = []int32{
 	35, // 29: b2b.v1.Event.access_changed:type_name -> b2b.v1.AccessChangedEvent
 	36, // 30: b2b.v1.Event.lease_acquired:type_name -> b2b.v1.LeaseAcquiredEvent
 	37, // 31: b2b.v1.Event.lease_released:type_name -> b2b.v1.LeaseReleasedEvent
-	39, // 32: b2b.v1.RegisteredBot.join_status:type_name -> b2b.v1.JoinStatus
-	40, // 33: b2b.v1.MessageEvent.message:type_name -> b2b.v1.ChannelMessage
-	41, // 34: b2b.v1.ChannelCreatedEvent.channel:type_name -> b2b.v1.Channel
-	16, // 35: b2b.v1.BotOnlineEvent.bot:type_name -> b2b.v1.BotBrief
-	16, // 36: b2b.v1.BotOfflineEvent.bot:type_name -> b2b.v1.BotBrief
-	17, // 37: b2b.v1.BotRegisteredEvent.bot:type_name -> b2b.v1.RegisteredBot
-	16, // 38: b2b.v1.BotJoinRequestEvent.bot:type_name -> b2b.v1.BotBrief
-	39, // 39: b2b.v1.BotStatusChangedEvent.join_status:type_name -> b2b.v1.JoinStatus
-	39, // 40: b2b.v1.BotStatusChangedEvent.previous_status:type_name -> b2b.v1.JoinStatus
-	42, // 41: b2b.v1.ThreadCreatedEvent.thread:type_name -> b2b.v1.Thread
-	42, // 42: b2b.v1.ThreadUpdatedEvent.thread:type_name -> b2b.v1.Thread
-	43, // 43: b2b.v1.ThreadStatusChangedEvent.from:type_name -> b2b.v1.ThreadStatus
-	43, // 44: b2b.v1.ThreadStatusChangedEvent.to:type_name -> b2b.v1.ThreadStatus
-	44, // 45: b2b.v1.ThreadMessageEvent.message:type_name -> b2b.v1.ThreadMessage
-	45, // 46: b2b.v1.ThreadArtifactEvent.artifact:type_name -> b2b.v1.Artifact
-	0,  // 47: b2b.v1.ThreadArtifactEvent.action:type_name -> b2b.v1.ArtifactAction
-	1,  // 48: b2b.v1.ThreadParticipantEvent.action:type_name -> b2b.v1.ParticipantAction
-	32, // 49: b2b.v1.ThreadParticipantEvent.label:type_name -> b2b.v1.LabelValue
-	46, // 50: b2b.v1.ThreadJoinResolvedEvent.status:type_name -> b2b.v1.JoinRequestStatus
-	47, // 51: b2b.v1.LeaseAcquiredEvent.lease:type_name -> b2b.v1.Lease
-	47, // 52: b2b.v1.LeaseReleasedEvent.lease:type_name -> b2b.v1.Lease
-	2,  // 53: b2b.v1.LeaseReleasedEvent.reason:type_name -> b2b.v1.LeaseEnd
-	3,  // 54: b2b.v1.EventService.Subscribe:input_type -> b2b.v1.SubscribeRequest
-	5,  // 55: b2b.v1.EventService.ListCatchupEvents:input_type -> b2b.v1.ListCatchupEventsRequest
-	13, // 56: b2b.v1.EventService.CountCatchupEvents:input_type -> b2b.v1.CountCatchupEventsRequest
-	4,  // 57: b2b.v1.EventService.Subscribe:output_type -> b2b.v1.SubscribeResponse
-	6,  // 58: b2b.v1.EventService.ListCatchupEvents:output_type -> b2b.v1.ListCatchupEventsResponse
-	14, // 59: b2b.v1.EventService.CountCatchupEvents:output_type -> b2b.v1.CountCatchupEventsResponse
-	57, // [57:60] is the sub-list for method output_type
-	54, // [54:57] is the sub-list for method input_type
-	54, // [54:54] is the sub-list for extension type_name
-	54, // [54:54] is the sub-list for extension extendee
-	0,  // [0:54] is the sub-list for field type_name
+	38, // 32: b2b.v1.Event.decision_asked:type_name -> b2b.v1.DecisionAskedEvent
+	39, // 33: b2b.v1.Event.decision_closed:type_name -> b2b.v1.DecisionClosedEvent
+	41, // 34: b2b.v1.RegisteredBot.join_status:type_name -> b2b.v1.JoinStatus
+	42, // 35: b2b.v1.MessageEvent.message:type_name -> b2b.v1.ChannelMessage
+	43, // 36: b2b.v1.ChannelCreatedEvent.channel:type_name -> b2b.v1.Channel
+	16, // 37: b2b.v1.BotOnlineEvent.bot:type_name -> b2b.v1.BotBrief
+	16, // 38: b2b.v1.BotOfflineEvent.bot:type_name -> b2b.v1.BotBrief
+	17, // 39: b2b.v1.BotRegisteredEvent.bot:type_name -> b2b.v1.RegisteredBot
+	16, // 40: b2b.v1.BotJoinRequestEvent.bot:type_name -> b2b.v1.BotBrief
+	41, // 41: b2b.v1.BotStatusChangedEvent.join_status:type_name -> b2b.v1.JoinStatus
+	41, // 42: b2b.v1.BotStatusChangedEvent.previous_status:type_name -> b2b.v1.JoinStatus
+	44, // 43: b2b.v1.ThreadCreatedEvent.thread:type_name -> b2b.v1.Thread
+	44, // 44: b2b.v1.ThreadUpdatedEvent.thread:type_name -> b2b.v1.Thread
+	45, // 45: b2b.v1.ThreadStatusChangedEvent.from:type_name -> b2b.v1.ThreadStatus
+	45, // 46: b2b.v1.ThreadStatusChangedEvent.to:type_name -> b2b.v1.ThreadStatus
+	46, // 47: b2b.v1.ThreadMessageEvent.message:type_name -> b2b.v1.ThreadMessage
+	47, // 48: b2b.v1.ThreadArtifactEvent.artifact:type_name -> b2b.v1.Artifact
+	0,  // 49: b2b.v1.ThreadArtifactEvent.action:type_name -> b2b.v1.ArtifactAction
+	1,  // 50: b2b.v1.ThreadParticipantEvent.action:type_name -> b2b.v1.ParticipantAction
+	32, // 51: b2b.v1.ThreadParticipantEvent.label:type_name -> b2b.v1.LabelValue
+	48, // 52: b2b.v1.ThreadJoinResolvedEvent.status:type_name -> b2b.v1.JoinRequestStatus
+	49, // 53: b2b.v1.LeaseAcquiredEvent.lease:type_name -> b2b.v1.Lease
+	49, // 54: b2b.v1.LeaseReleasedEvent.lease:type_name -> b2b.v1.Lease
+	2,  // 55: b2b.v1.LeaseReleasedEvent.reason:type_name -> b2b.v1.LeaseEnd
+	50, // 56: b2b.v1.DecisionAskedEvent.decision:type_name -> b2b.v1.Decision
+	50, // 57: b2b.v1.DecisionClosedEvent.decision:type_name -> b2b.v1.Decision
+	3,  // 58: b2b.v1.EventService.Subscribe:input_type -> b2b.v1.SubscribeRequest
+	5,  // 59: b2b.v1.EventService.ListCatchupEvents:input_type -> b2b.v1.ListCatchupEventsRequest
+	13, // 60: b2b.v1.EventService.CountCatchupEvents:input_type -> b2b.v1.CountCatchupEventsRequest
+	4,  // 61: b2b.v1.EventService.Subscribe:output_type -> b2b.v1.SubscribeResponse
+	6,  // 62: b2b.v1.EventService.ListCatchupEvents:output_type -> b2b.v1.ListCatchupEventsResponse
+	14, // 63: b2b.v1.EventService.CountCatchupEvents:output_type -> b2b.v1.CountCatchupEventsResponse
+	61, // [61:64] is the sub-list for method output_type
+	58, // [58:61] is the sub-list for method input_type
+	58, // [58:58] is the sub-list for extension type_name
+	58, // [58:58] is the sub-list for extension extendee
+	0,  // [0:58] is the sub-list for field type_name
 }
 
 func init() { file_b2b_v1_event_proto_init() }
@@ -3207,6 +3349,7 @@ func file_b2b_v1_event_proto_init() {
 	file_b2b_v1_artifact_proto_init()
 	file_b2b_v1_bot_proto_init()
 	file_b2b_v1_channel_proto_init()
+	file_b2b_v1_decision_proto_init()
 	file_b2b_v1_lease_proto_init()
 	file_b2b_v1_message_proto_init()
 	file_b2b_v1_thread_proto_init()
@@ -3243,6 +3386,8 @@ func file_b2b_v1_event_proto_init() {
 		(*Event_AccessChanged)(nil),
 		(*Event_LeaseAcquired)(nil),
 		(*Event_LeaseReleased)(nil),
+		(*Event_DecisionAsked)(nil),
+		(*Event_DecisionClosed)(nil),
 	}
 	file_b2b_v1_event_proto_msgTypes[21].OneofWrappers = []any{}
 	file_b2b_v1_event_proto_msgTypes[28].OneofWrappers = []any{}
@@ -3255,7 +3400,7 @@ func file_b2b_v1_event_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_b2b_v1_event_proto_rawDesc), len(file_b2b_v1_event_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   35,
+			NumMessages:   37,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -9,6 +9,7 @@ export * from "./b2b/v1/thread_pb.js";
 export * from "./b2b/v1/bot_pb.js";
 export * from "./b2b/v1/org_pb.js";
 export * from "./b2b/v1/auth_pb.js";
+export * from "./b2b/v1/decision_pb.js";
 export * from "./b2b/v1/lease_pb.js";
 export * from "./b2b/v1/event_pb.js";
 export * from "./b2b/v1/delivery_pb.js";

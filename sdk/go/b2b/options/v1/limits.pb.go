@@ -148,6 +148,20 @@ const (
 	Limit_LIMIT_CONTEXT_MESSAGES Limit = 125
 	// The artifacts of the context of a delivery.
 	Limit_LIMIT_CONTEXT_ARTIFACTS Limit = 126
+	// The question of a decision.
+	Limit_LIMIT_DECISION_QUESTION Limit = 140
+	// The possible answers of a decision.
+	Limit_LIMIT_DECISION_CHOICES Limit = 141
+	// A possible answer of a decision.
+	Limit_LIMIT_DECISION_CHOICE Limit = 142
+	// The answer to a decision.
+	Limit_LIMIT_DECISION_ANSWER Limit = 143
+	// What is said to the answer of a decision.
+	Limit_LIMIT_DECISION_COMMENT Limit = 144
+	// The bots that are asked for a decision.
+	Limit_LIMIT_DECISION_BOTS Limit = 145
+	// When a decision expires, in seconds.
+	Limit_LIMIT_DECISION_EXPIRY Limit = 146
 	// The revisions of a thread that a change accepts.
 	Limit_LIMIT_REVISIONS Limit = 70
 	// The types of events that a stream names.
@@ -251,6 +265,13 @@ var (
 		127: "LIMIT_DELIVERY_ATTEMPTS",
 		125: "LIMIT_CONTEXT_MESSAGES",
 		126: "LIMIT_CONTEXT_ARTIFACTS",
+		140: "LIMIT_DECISION_QUESTION",
+		141: "LIMIT_DECISION_CHOICES",
+		142: "LIMIT_DECISION_CHOICE",
+		143: "LIMIT_DECISION_ANSWER",
+		144: "LIMIT_DECISION_COMMENT",
+		145: "LIMIT_DECISION_BOTS",
+		146: "LIMIT_DECISION_EXPIRY",
 		70:  "LIMIT_REVISIONS",
 		80:  "LIMIT_STREAM_TYPES",
 		81:  "LIMIT_STREAM_SCOPES",
@@ -330,6 +351,13 @@ var (
 		"LIMIT_DELIVERY_ATTEMPTS":  127,
 		"LIMIT_CONTEXT_MESSAGES":   125,
 		"LIMIT_CONTEXT_ARTIFACTS":  126,
+		"LIMIT_DECISION_QUESTION":  140,
+		"LIMIT_DECISION_CHOICES":   141,
+		"LIMIT_DECISION_CHOICE":    142,
+		"LIMIT_DECISION_ANSWER":    143,
+		"LIMIT_DECISION_COMMENT":   144,
+		"LIMIT_DECISION_BOTS":      145,
+		"LIMIT_DECISION_EXPIRY":    146,
 		"LIMIT_REVISIONS":          70,
 		"LIMIT_STREAM_TYPES":       80,
 		"LIMIT_STREAM_SCOPES":      81,
@@ -482,7 +510,7 @@ const file_b2b_options_v1_limits_proto_rawDesc = "" +
 	"\x02of\x18\x01 \x01(\x0e2\x15.b2b.options.v1.LimitR\x02of\x12\x17\n" +
 	"\ain_turn\x18\x02 \x01(\bR\x06inTurn\x12\x12\n" +
 	"\x04when\x18\x03 \x01(\tR\x04when\x123\n" +
-	"\totherwise\x18\x04 \x01(\x0e2\x15.b2b.options.v1.LimitR\totherwise*\xd6\x13\n" +
+	"\totherwise\x18\x04 \x01(\x0e2\x15.b2b.options.v1.LimitR\totherwise*\xf1\x15\n" +
 	"\x05Limit\x12\x15\n" +
 	"\x11LIMIT_UNSPECIFIED\x10\x00\x12\x1f\n" +
 	"\x10LIMIT_REQUEST_ID\x10\x01\x1a\t\x82\xb7\x18\x05\b\x02\x18\x80\x01\x12\x1e\n" +
@@ -555,7 +583,14 @@ const file_b2b_options_v1_limits_proto_rawDesc = "" +
 	"\x17LIMIT_DELIVERY_ATTEMPTS\x10\x7f\x1a\n" +
 	"\x82\xb7\x18\x06\b\a\x10\x01\x18d\x12$\n" +
 	"\x16LIMIT_CONTEXT_MESSAGES\x10}\x1a\b\x82\xb7\x18\x04\b\x04\x182\x12%\n" +
-	"\x17LIMIT_CONTEXT_ARTIFACTS\x10~\x1a\b\x82\xb7\x18\x04\b\x04\x182\x12\x1d\n" +
+	"\x17LIMIT_CONTEXT_ARTIFACTS\x10~\x1a\b\x82\xb7\x18\x04\b\x04\x182\x12)\n" +
+	"\x17LIMIT_DECISION_QUESTION\x10\x8c\x01\x1a\v\x82\xb7\x18\a\b\x01\x10\x01\x18\x80 \x12%\n" +
+	"\x16LIMIT_DECISION_CHOICES\x10\x8d\x01\x1a\b\x82\xb7\x18\x04\b\x04\x18\x14\x12'\n" +
+	"\x15LIMIT_DECISION_CHOICE\x10\x8e\x01\x1a\v\x82\xb7\x18\a\b\x01\x10\x01\x18\x80\x02\x12'\n" +
+	"\x15LIMIT_DECISION_ANSWER\x10\x8f\x01\x1a\v\x82\xb7\x18\a\b\x01\x10\x01\x18\x80@\x12&\n" +
+	"\x16LIMIT_DECISION_COMMENT\x10\x90\x01\x1a\t\x82\xb7\x18\x05\b\x01\x18\x80\x10\x12\"\n" +
+	"\x13LIMIT_DECISION_BOTS\x10\x91\x01\x1a\b\x82\xb7\x18\x04\b\x04\x18 \x12)\n" +
+	"\x15LIMIT_DECISION_EXPIRY\x10\x92\x01\x1a\r\x82\xb7\x18\t\b\a\x10\x01\x18\x80\xce\xda\x03\x12\x1d\n" +
 	"\x0fLIMIT_REVISIONS\x10F\x1a\b\x82\xb7\x18\x04\b\x04\x18d\x12 \n" +
 	"\x12LIMIT_STREAM_TYPES\x10P\x1a\b\x82\xb7\x18\x04\b\x04\x182\x12!\n" +
 	"\x13LIMIT_STREAM_SCOPES\x10Q\x1a\b\x82\xb7\x18\x04\b\x04\x18d\x12\x1d\n" +

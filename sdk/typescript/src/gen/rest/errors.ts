@@ -426,6 +426,28 @@ export class TurnLimit extends B2BError {}
 export class BudgetExceeded extends B2BError {}
 
 /**
+ * The decision was answered or withdrawn, or has expired; extras decision_id, status, answer,
+ * closed_by.
+ *
+ * `DECISION_CLOSED`, HTTP status 409.
+ */
+export class DecisionClosed extends B2BError {}
+
+/**
+ * An open decision holds the thread blocked; extra decision_id.
+ *
+ * `DECISION_OPEN`, HTTP status 409.
+ */
+export class DecisionOpen extends B2BError {}
+
+/**
+ * Others are asked for the decision.
+ *
+ * `NOT_ASKED`, HTTP status 403.
+ */
+export class NotAsked extends B2BError {}
+
+/**
  * The thread has the maximum number of participants.
  *
  * `THREAD_FULL`, HTTP status 409.
@@ -494,6 +516,9 @@ export const errorClasses: Record<ErrorCode, typeof B2BError> = {
   LEASE_LOST: LeaseLost,
   TURN_LIMIT: TurnLimit,
   BUDGET_EXCEEDED: BudgetExceeded,
+  DECISION_CLOSED: DecisionClosed,
+  DECISION_OPEN: DecisionOpen,
+  NOT_ASKED: NotAsked,
   THREAD_FULL: ThreadFull,
 };
 

@@ -8,9 +8,12 @@ import type {
   AddArtifactRequest,
   AddOrgThreadParticipantRequest,
   AddParticipantRequest,
+  AnswerDecisionRequest,
   ApproveJoinRequestRequest,
   ApproveJoinRequestResponse,
   Artifact,
+  AskChannelDecisionRequest,
+  AskThreadDecisionRequest,
   AuditEntry,
   Bot,
   ChannelListing,
@@ -28,6 +31,7 @@ import type {
   CreateTicketRequest,
   CreateTicketResponse,
   CreateTokenRequest,
+  Decision,
   DeleteBotRequest,
   DeleteBotResponse,
   DeleteInviteCodeRequest,
@@ -52,6 +56,7 @@ import type {
   GetChannelRequest,
   GetConfigRequest,
   GetConfigResponse,
+  GetDecisionRequest,
   GetFileInfoRequest,
   GetFileRequest,
   GetHealthRequest,
@@ -95,6 +100,8 @@ import type {
   ListChannelMessagesResponse,
   ListDeadLettersRequest,
   ListDeadLettersResponse,
+  ListDecisionsRequest,
+  ListDecisionsResponse,
   ListDeliveriesRequest,
   ListDeliveriesResponse,
   ListInviteCodesRequest,
@@ -171,6 +178,7 @@ import type {
   UpdateThreadRequest,
   UploadFileRequest,
   WaitDeliveryRequest,
+  WithdrawDecisionRequest,
 } from "./types.js";
 
 /**
@@ -996,6 +1004,86 @@ export async function listTokens(transport: Transport, fields?: ListTokensReques
  */
 export async function deleteToken(transport: Transport, id: string, fields?: DeleteTokenRequest, options?: CallOptions): Promise<DeleteTokenResponse> {
   return json(transport, query("DELETE", path`/api/me/tokens/${id}`, once(transport, fields)), options);
+}
+
+/**
+ * Asks participants of a thread, or people.
+ *
+ * At least one of bots, label and humans is needed.
+ *
+ * `POST /api/threads/{thread_id}/decisions`. Callers: bots. Scope of a bot's token: `thread`.
+ *
+ * @param threadId The thread.
+ * A transport that retries sends the same `request_id` in every attempt, so that the change is made
+ * once.
+ */
+export async function askThreadDecision(transport: Transport, threadId: string, fields: AskThreadDecisionRequest, options?: CallOptions): Promise<Decision> {
+  return json(transport, body("POST", path`/api/threads/${threadId}/decisions`, once(transport, fields)), options);
+}
+
+/**
+ * Asks the other bot of a channel, or people.
+ *
+ * `POST /api/channels/{channel_id}/decisions`. Callers: bots. Scope of a bot's token: `message`.
+ *
+ * @param channelId The channel.
+ * A transport that retries sends the same `request_id` in every attempt, so that the change is made
+ * once.
+ */
+export async function askChannelDecision(transport: Transport, channelId: string, fields: AskChannelDecisionRequest, options?: CallOptions): Promise<Decision> {
+  return json(transport, body("POST", path`/api/channels/${channelId}/decisions`, once(transport, fields)), options);
+}
+
+/**
+ * Answers a decision that the caller is asked for. The first answer closes it.
+ *
+ * Answers a decision.
+ *
+ * `POST /api/decisions/{id}/answer`. Callers: bots, org admins. Scope of a bot's token: `upload`.
+ *
+ * @param id The decision.
+ * A transport that retries sends the same `request_id` in every attempt, so that the change is made
+ * once.
+ */
+export async function answerDecision(transport: Transport, id: string, fields: AnswerDecisionRequest, options?: CallOptions): Promise<Decision> {
+  return json(transport, body("POST", path`/api/decisions/${id}/answer`, once(transport, fields)), options);
+}
+
+/**
+ * Closes a decision of the caller without an answer. Org admins can withdraw any.
+ *
+ * `POST /api/decisions/{id}/withdraw`. Callers: bots, org admins. Scope of a bot's token: `upload`.
+ *
+ * @param id The decision.
+ * A transport that retries sends the same `request_id` in every attempt, so that the change is made
+ * once.
+ */
+export async function withdrawDecision(transport: Transport, id: string, fields?: WithdrawDecisionRequest, options?: CallOptions): Promise<Decision> {
+  return json(transport, body("POST", path`/api/decisions/${id}/withdraw`, once(transport, fields)), options);
+}
+
+/**
+ * Returns a decision, for those who are in its thread or channel.
+ *
+ * `GET /api/decisions/{id}`. Callers: bots, org admins. Scope of a bot's token: `read`.
+ *
+ * @param id The decision.
+ */
+export async function getDecision(transport: Transport, id: string, fields?: GetDecisionRequest, options?: CallOptions): Promise<Decision> {
+  return json(transport, query("GET", path`/api/decisions/${id}`, fields), options);
+}
+
+/**
+ * Lists decisions, newest first: of a thread or channel, those that the caller asked, or those that
+ * it is asked for.
+ *
+ * Without thread_id, channel_id and asked_by, a bot gets those that it is asked for, as with
+ * asked_of, and an org admin those of the whole org.
+ *
+ * `GET /api/decisions`. Callers: bots, org admins. Scope of a bot's token: `read`.
+ */
+export async function listDecisions(transport: Transport, fields?: ListDecisionsRequest, options?: CallOptions): Promise<ListDecisionsResponse> {
+  return json(transport, query("GET", "/api/decisions", fields), options);
 }
 
 /**

@@ -10,6 +10,7 @@ import type {
   ChannelListing,
   ChannelMessage,
   DeadLetter,
+  Decision,
   Delivery,
   FoundMessage,
   GetInboxRequest,
@@ -24,6 +25,7 @@ import type {
   ListCatchupEventsRequest,
   ListChannelMessagesRequest,
   ListDeadLettersRequest,
+  ListDecisionsRequest,
   ListDeliveriesRequest,
   ListInviteCodesRequest,
   ListLeasesRequest,
@@ -197,6 +199,14 @@ export function eachAuditEntry(transport: Transport, fields?: ListAuditEntriesRe
  */
 export function eachToken(transport: Transport, fields?: ListTokensRequest, options?: CallOptions): AsyncGenerator<Token, void, undefined> {
   return pages(transport, query("GET", "/api/me/tokens", fields), options, "cursor", "");
+}
+
+/**
+ * Returns all entries of listDecisions, and reads one page at a time. `limit` is the size of a
+ * page.
+ */
+export function eachDecision(transport: Transport, fields?: ListDecisionsRequest, options?: CallOptions): AsyncGenerator<Decision, void, undefined> {
+  return pages(transport, query("GET", "/api/decisions", fields), options, "cursor", "items");
 }
 
 /**

@@ -2247,6 +2247,210 @@ export interface DeleteTokenResponse {
 }
 
 /**
+ * What a decision asks for.
+ *
+ * - `approve`: One of the answers "approved" and "rejected".
+ * - `choose`: One of the choices.
+ * - `input`: Any text.
+ */
+export type DecisionKind = "approve" | "choose" | "input";
+
+/** At least one of bots, label and humans is needed. */
+export interface AskThreadDecisionRequest {
+  /** What it asks for. */
+  kind: DecisionKind;
+  /** The question. 1 to 4096 UTF-16 code units. */
+  question: string;
+  /** The possible answers, with kind choose only, and needed there. At most 20. */
+  choices?: string[] | undefined;
+  /** Participants that may answer: ids or names. At most 32. */
+  bots?: string[] | undefined;
+  /**
+   * All participants with this label in the thread may answer, without the caller. At most 64
+   * UTF-16 code units.
+   */
+  label?: string | null | undefined;
+  /** People, the org admins, may answer. */
+  humans?: boolean | undefined;
+  /** The answer when it expires; only with expires_in. 1 to 8192 UTF-16 code units. */
+  default?: string | null | undefined;
+  /** When it expires, in seconds from now; absent: never. 1 to 7776000. */
+  expires_in?: number | null | undefined;
+  /** Holds the thread blocked until it is closed. */
+  blocks?: boolean | undefined;
+  /** Makes the call idempotent for 24 hours; empty counts as absent. At most 128 bytes of UTF-8. */
+  request_id?: string | null | undefined;
+}
+
+/** A bot of a decision, with its name when the decision was asked. */
+export interface DecisionBot {
+  /** The bot's id. */
+  id: string;
+  /** Its name. */
+  name: string;
+}
+
+/**
+ * The state of a decision.
+ *
+ * - `open`: It waits for an answer.
+ * - `answered`: It was answered.
+ * - `withdrawn`: It was closed without an answer.
+ * - `expired`: Its time ran out; its answer is the default, if it has one.
+ */
+export type DecisionStatus = "open" | "answered" | "withdrawn" | "expired";
+
+/**
+ * Why a decision was withdrawn.
+ *
+ * - `asker`: The bot that asked withdrew it.
+ * - `admin`: An org admin withdrew it.
+ * - `thread_ended`: Its thread was resolved or closed.
+ * - `asker_left`: The bot that asked left the thread.
+ * - `asker_deleted`: The bot that asked was deleted.
+ * - `nobody_left`: All bots that were asked have left the thread or were deleted, and people were
+ * not asked.
+ */
+export type WithdrawReason = "asker" | "admin" | "thread_ended" | "asker_left" | "asker_deleted" | "nobody_left";
+
+/** A decision. */
+export interface Decision {
+  /** Opaque id. */
+  id: string;
+  /** The thread it was asked in. */
+  thread_id: string | null;
+  /** The channel it was asked in. */
+  channel_id: string | null;
+  /** The bot that asked. */
+  asker: DecisionBot;
+  /** What it asks for. */
+  kind: DecisionKind;
+  /** The question. */
+  question: string;
+  /** The possible answers; empty: any text. At most 20. */
+  choices: string[];
+  /** The answer when it expires. */
+  default: string | null;
+  /** The bots that may answer, or could when it was closed. At most 32. */
+  bots: DecisionBot[];
+  /** Whether people, the org admins, may answer. */
+  humans: boolean;
+  /** Whether it holds its thread blocked while it is open. */
+  blocks: boolean;
+  /** Its state. */
+  status: DecisionStatus;
+  /** Why it was withdrawn. */
+  reason: WithdrawReason | null;
+  /** The answer, also by default. */
+  answer: string | null;
+  /** What was said to the answer. */
+  comment: string | null;
+  /**
+   * Who answered or withdrew it: a bot's id, or "org:" and the org's id. Absent while it is open,
+   * when it expired, and when retention closed its thread.
+   */
+  closed_by: string | null;
+  /**
+   * When it was asked.
+   *
+   * Unix milliseconds.
+   */
+  asked_at: number;
+  /**
+   * When it expires; absent: never.
+   *
+   * Unix milliseconds.
+   */
+  expires_at: number | null;
+  /**
+   * When it was closed.
+   *
+   * Unix milliseconds.
+   */
+  closed_at: number | null;
+}
+
+/** The fields of askChannelDecision. */
+export interface AskChannelDecisionRequest {
+  /** What it asks for. */
+  kind: DecisionKind;
+  /** The question. 1 to 4096 UTF-16 code units. */
+  question: string;
+  /** The possible answers, with kind choose only, and needed there. At most 20. */
+  choices?: string[] | undefined;
+  /**
+   * The other bot of the channel, by id or name, which may answer. Absent without humans: that bot.
+   * At most 32.
+   */
+  bots?: string[] | undefined;
+  /** People, the org admins, may answer. */
+  humans?: boolean | undefined;
+  /** The answer when it expires; only with expires_in. 1 to 8192 UTF-16 code units. */
+  default?: string | null | undefined;
+  /** When it expires, in seconds from now; absent: never. 1 to 7776000. */
+  expires_in?: number | null | undefined;
+  /** Makes the call idempotent for 24 hours; empty counts as absent. At most 128 bytes of UTF-8. */
+  request_id?: string | null | undefined;
+}
+
+/** Answers a decision. */
+export interface AnswerDecisionRequest {
+  /** One of its choices, or any text for the kind input. 1 to 8192 UTF-16 code units. */
+  answer: string;
+  /** What there is to say to the answer. At most 2048 UTF-16 code units. */
+  comment?: string | null | undefined;
+  /** Makes the call idempotent for 24 hours; empty counts as absent. At most 128 bytes of UTF-8. */
+  request_id?: string | null | undefined;
+}
+
+/** The fields of withdrawDecision. */
+export interface WithdrawDecisionRequest {
+  /** Makes the call idempotent for 24 hours; empty counts as absent. At most 128 bytes of UTF-8. */
+  request_id?: string | null | undefined;
+}
+
+/** The fields of getDecision. */
+export type GetDecisionRequest = Record<string, never>;
+
+/**
+ * Whose decisions a list has.
+ *
+ * - `me`: Those of the caller; for an org admin those of people.
+ */
+export type DecisionParty = "me";
+
+/**
+ * Without thread_id, channel_id and asked_by, a bot gets those that it is asked for, as with
+ * asked_of, and an org admin those of the whole org.
+ */
+export interface ListDecisionsRequest {
+  /** Only those of this thread. */
+  thread_id?: string | undefined;
+  /** Only those of this channel. */
+  channel_id?: string | undefined;
+  /** Only those that the caller is asked for and that are open. */
+  asked_of?: DecisionParty | undefined;
+  /** Only those that the calling bot asked. */
+  asked_by?: DecisionParty | undefined;
+  /** Only those in this state. */
+  status?: DecisionStatus | undefined;
+  /** The page token from the previous page. */
+  cursor?: string | undefined;
+  /** The size of a page. 1 to 200; default 50. */
+  limit?: number | undefined;
+}
+
+/** A page of decisions, newest first. */
+export interface ListDecisionsResponse {
+  /** The decisions. At most 200. */
+  items: Decision[];
+  /** Whether there are more entries. */
+  has_more: boolean;
+  /** The page token of the next page; absent on the last page. */
+  cursor?: string;
+}
+
+/**
  * Whether a lease excludes all others that overlap it.
  *
  * - `exclusive`: No other lease overlaps it.
@@ -2593,8 +2797,10 @@ export interface CountCatchupEventsResponse {
  * - `invitation`: Another bot or a person added the bot to a thread.
  * - `join_request`: A bot asks to join a thread of the bot, or the org if the bot is an admin.
  * - `join_resolved`: The bot's request to join was approved or rejected.
+ * - `decision`: The bot is asked for a decision.
+ * - `decision_closed`: A decision that the bot asked for was closed, by somebody else.
  */
-export type DeliveryKind = "direct" | "mention" | "reply" | "all" | "invitation" | "join_request" | "join_resolved";
+export type DeliveryKind = "direct" | "mention" | "reply" | "all" | "invitation" | "join_request" | "join_resolved" | "decision" | "decision_closed";
 
 /** The fields of claimInbox. */
 export interface ClaimInboxRequest {
@@ -2962,8 +3168,32 @@ export interface LeaseReleasedEvent {
   cursor?: string;
 }
 
+/** A bot asks for a decision. */
+export interface DecisionAskedEvent {
+  type: "decision_asked";
+  /** The decision. */
+  decision: Decision;
+  /**
+   * The position after this event, from which a client can resume. Absent for events that are not
+   * stored.
+   */
+  cursor?: string;
+}
+
+/** A decision was answered or withdrawn, or has expired. */
+export interface DecisionClosedEvent {
+  type: "decision_closed";
+  /** The decision. */
+  decision: Decision;
+  /**
+   * The position after this event, from which a client can resume. Absent for events that are not
+   * stored.
+   */
+  cursor?: string;
+}
+
 /** An event. */
-export type Event = MessageEvent | ChannelCreatedEvent | BotOnlineEvent | BotOfflineEvent | BotRegisteredEvent | BotJoinRequestEvent | BotStatusChangedEvent | BotRenamedEvent | ThreadCreatedEvent | ThreadUpdatedEvent | ThreadStatusChangedEvent | ThreadMessageEvent | ThreadArtifactEvent | ThreadParticipantEvent | ThreadJoinRequestEvent | ThreadJoinResolvedEvent | LeaseAcquiredEvent | LeaseReleasedEvent;
+export type Event = MessageEvent | ChannelCreatedEvent | BotOnlineEvent | BotOfflineEvent | BotRegisteredEvent | BotJoinRequestEvent | BotStatusChangedEvent | BotRenamedEvent | ThreadCreatedEvent | ThreadUpdatedEvent | ThreadStatusChangedEvent | ThreadMessageEvent | ThreadArtifactEvent | ThreadParticipantEvent | ThreadJoinRequestEvent | ThreadJoinResolvedEvent | LeaseAcquiredEvent | LeaseReleasedEvent | DecisionAskedEvent | DecisionClosedEvent;
 
 /** What is needed to act on a delivery of a thread. */
 export interface DeliveryContext {
@@ -3204,9 +3434,13 @@ export interface RedeliverDeadResponse {
  * extras turns, turn_limit, released_by.
  * - `BUDGET_EXCEEDED`: The bot has sent as many messages to the thread as it may in an hour; extra
  * retry_after in seconds.
+ * - `DECISION_CLOSED`: The decision was answered or withdrawn, or has expired; extras decision_id,
+ * status, answer, closed_by.
+ * - `DECISION_OPEN`: An open decision holds the thread blocked; extra decision_id.
+ * - `NOT_ASKED`: Others are asked for the decision.
  * - `THREAD_FULL`: The thread has the maximum number of participants.
  */
-export type ErrorCode = "AUTH_REQUIRED" | "INVALID_TOKEN" | "TOKEN_EXPIRED" | "SESSION_INVALID" | "INVALID_CREDENTIALS" | "INVALID_TICKET" | "TICKET_EXPIRED" | "TICKET_CONSUMED" | "INVALID_INVITE_CODE" | "BOT_NOT_ACTIVE" | "ORG_SUSPENDED" | "ORG_DESTROYED" | "ORG_INACTIVE" | "ORG_MISMATCH" | "FORBIDDEN" | "INSUFFICIENT_SCOPE" | "HUMAN_SESSION_REQUIRED" | "CSRF_ERROR" | "DM_SEND_BLOCKED" | "JOIN_REQUIRED" | "WRITE_PERMISSION_DENIED" | "INVITE_ONLY" | "ORG_CONTEXT_REQUIRED" | "VALIDATION_ERROR" | "RESERVED_NAME" | "INVALID_REF" | "SELF_LOGOUT" | "SELF_DEMOTION" | "INVALID_TRANSITION" | "NOT_FOUND" | "NAME_CONFLICT" | "NAME_TOMBSTONED" | "CONFLICT" | "REVISION_CONFLICT" | "THREAD_CLOSED" | "THREAD_TERMINAL" | "ALREADY_REQUESTED" | "ALREADY_PARTICIPANT" | "JOIN_FAILED" | "IDEMPOTENCY_KEY_REUSED" | "PAYLOAD_TOO_LARGE" | "UNSUPPORTED_MEDIA_TYPE" | "RATE_LIMITED" | "INTERNAL_ERROR" | "SERVER_ERROR" | "UNAVAILABLE" | "CURSOR_EXPIRED" | "CURSOR_AHEAD" | "EPOCH_CHANGED" | "UPLOAD_ERROR" | "FILE_TOO_LARGE" | "STORAGE_ERROR" | "READ_ERROR" | "RANGE_NOT_SATISFIABLE" | "TOO_MANY_STREAMS" | "QUOTA_EXCEEDED" | "LEASE_HELD" | "LEASE_LOST" | "TURN_LIMIT" | "BUDGET_EXCEEDED" | "THREAD_FULL";
+export type ErrorCode = "AUTH_REQUIRED" | "INVALID_TOKEN" | "TOKEN_EXPIRED" | "SESSION_INVALID" | "INVALID_CREDENTIALS" | "INVALID_TICKET" | "TICKET_EXPIRED" | "TICKET_CONSUMED" | "INVALID_INVITE_CODE" | "BOT_NOT_ACTIVE" | "ORG_SUSPENDED" | "ORG_DESTROYED" | "ORG_INACTIVE" | "ORG_MISMATCH" | "FORBIDDEN" | "INSUFFICIENT_SCOPE" | "HUMAN_SESSION_REQUIRED" | "CSRF_ERROR" | "DM_SEND_BLOCKED" | "JOIN_REQUIRED" | "WRITE_PERMISSION_DENIED" | "INVITE_ONLY" | "ORG_CONTEXT_REQUIRED" | "VALIDATION_ERROR" | "RESERVED_NAME" | "INVALID_REF" | "SELF_LOGOUT" | "SELF_DEMOTION" | "INVALID_TRANSITION" | "NOT_FOUND" | "NAME_CONFLICT" | "NAME_TOMBSTONED" | "CONFLICT" | "REVISION_CONFLICT" | "THREAD_CLOSED" | "THREAD_TERMINAL" | "ALREADY_REQUESTED" | "ALREADY_PARTICIPANT" | "JOIN_FAILED" | "IDEMPOTENCY_KEY_REUSED" | "PAYLOAD_TOO_LARGE" | "UNSUPPORTED_MEDIA_TYPE" | "RATE_LIMITED" | "INTERNAL_ERROR" | "SERVER_ERROR" | "UNAVAILABLE" | "CURSOR_EXPIRED" | "CURSOR_AHEAD" | "EPOCH_CHANGED" | "UPLOAD_ERROR" | "FILE_TOO_LARGE" | "STORAGE_ERROR" | "READ_ERROR" | "RANGE_NOT_SATISFIABLE" | "TOO_MANY_STREAMS" | "QUOTA_EXCEEDED" | "LEASE_HELD" | "LEASE_LOST" | "TURN_LIMIT" | "BUDGET_EXCEEDED" | "DECISION_CLOSED" | "DECISION_OPEN" | "NOT_ASKED" | "THREAD_FULL";
 
 /** The fields of uploadFile. */
 export interface UploadFileRequest {

@@ -427,6 +427,28 @@ class BudgetExceeded(B2BError):
     """
 
 
+class DecisionClosed(B2BError):
+    """The decision was answered or withdrawn, or has expired; extras decision_id, status, answer,
+    closed_by.
+
+    `DECISION_CLOSED`, HTTP status 409.
+    """
+
+
+class DecisionOpen(B2BError):
+    """An open decision holds the thread blocked; extra decision_id.
+
+    `DECISION_OPEN`, HTTP status 409.
+    """
+
+
+class NotAsked(B2BError):
+    """Others are asked for the decision.
+
+    `NOT_ASKED`, HTTP status 403.
+    """
+
+
 class ThreadFull(B2BError):
     """The thread has the maximum number of participants.
 
@@ -495,6 +517,9 @@ ERROR_CLASSES: dict[str, type[B2BError]] = {
     "LEASE_LOST": LeaseLost,
     "TURN_LIMIT": TurnLimit,
     "BUDGET_EXCEEDED": BudgetExceeded,
+    "DECISION_CLOSED": DecisionClosed,
+    "DECISION_OPEN": DecisionOpen,
+    "NOT_ASKED": NotAsked,
     "THREAD_FULL": ThreadFull,
 }
 """The classes of the errors by their codes."""
@@ -525,6 +550,8 @@ __all__ = [
     "CsrfError",
     "CursorAhead",
     "CursorExpired",
+    "DecisionClosed",
+    "DecisionOpen",
     "DmSendBlocked",
     "EpochChanged",
     "FileTooLarge",
@@ -546,6 +573,7 @@ __all__ = [
     "LeaseLost",
     "NameConflict",
     "NameTombstoned",
+    "NotAsked",
     "NotFound",
     "OrgContextRequired",
     "OrgDestroyed",

@@ -1241,6 +1241,124 @@ class Rest(Caller):
         """
         return cast("types.DeleteTokenResponse", self._json(query("DELETE", path("/api/me/tokens/{}", id), self._once(fields)), timeout, headers, on_response))
 
+    def ask_thread_decision(
+        self,
+        thread_id: str,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        on_response: Callable[[httpx.Response], object] | None = None,
+        **fields: Unpack[types.AskThreadDecisionRequest],
+    ) -> types.Decision:
+        """Asks participants of a thread, or people.
+
+        At least one of bots, label and humans is needed.
+
+        `POST /api/threads/{thread_id}/decisions`. Callers: bots. Scope of a bot's token:
+        `thread`.
+
+        :param thread_id: The thread.
+        A transport that retries sends the same `request_id` in every attempt, so that the change
+        is made once.
+        """
+        return cast("types.Decision", self._json(body("POST", path("/api/threads/{}/decisions", thread_id), self._once(fields)), timeout, headers, on_response))
+
+    def ask_channel_decision(
+        self,
+        channel_id: str,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        on_response: Callable[[httpx.Response], object] | None = None,
+        **fields: Unpack[types.AskChannelDecisionRequest],
+    ) -> types.Decision:
+        """Asks the other bot of a channel, or people.
+
+        `POST /api/channels/{channel_id}/decisions`. Callers: bots. Scope of a bot's token:
+        `message`.
+
+        :param channel_id: The channel.
+        A transport that retries sends the same `request_id` in every attempt, so that the change
+        is made once.
+        """
+        return cast("types.Decision", self._json(body("POST", path("/api/channels/{}/decisions", channel_id), self._once(fields)), timeout, headers, on_response))
+
+    def answer_decision(
+        self,
+        id: str,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        on_response: Callable[[httpx.Response], object] | None = None,
+        **fields: Unpack[types.AnswerDecisionRequest],
+    ) -> types.Decision:
+        """Answers a decision that the caller is asked for. The first answer closes it.
+
+        Answers a decision.
+
+        `POST /api/decisions/{id}/answer`. Callers: bots, org admins. Scope of a bot's token:
+        `upload`.
+
+        :param id: The decision.
+        A transport that retries sends the same `request_id` in every attempt, so that the change
+        is made once.
+        """
+        return cast("types.Decision", self._json(body("POST", path("/api/decisions/{}/answer", id), self._once(fields)), timeout, headers, on_response))
+
+    def withdraw_decision(
+        self,
+        id: str,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        on_response: Callable[[httpx.Response], object] | None = None,
+        **fields: Unpack[types.WithdrawDecisionRequest],
+    ) -> types.Decision:
+        """Closes a decision of the caller without an answer. Org admins can withdraw any.
+
+        `POST /api/decisions/{id}/withdraw`. Callers: bots, org admins. Scope of a bot's token:
+        `upload`.
+
+        :param id: The decision.
+        A transport that retries sends the same `request_id` in every attempt, so that the change
+        is made once.
+        """
+        return cast("types.Decision", self._json(body("POST", path("/api/decisions/{}/withdraw", id), self._once(fields)), timeout, headers, on_response))
+
+    def get_decision(
+        self,
+        id: str,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        on_response: Callable[[httpx.Response], object] | None = None,
+    ) -> types.Decision:
+        """Returns a decision, for those who are in its thread or channel.
+
+        `GET /api/decisions/{id}`. Callers: bots, org admins. Scope of a bot's token: `read`.
+
+        :param id: The decision.
+        """
+        return cast("types.Decision", self._json(query("GET", path("/api/decisions/{}", id), {}), timeout, headers, on_response))
+
+    def list_decisions(
+        self,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        on_response: Callable[[httpx.Response], object] | None = None,
+        **fields: Unpack[types.ListDecisionsRequest],
+    ) -> types.ListDecisionsResponse:
+        """Lists decisions, newest first: of a thread or channel, those that the caller asked, or
+        those that it is asked for.
+
+        Without thread_id, channel_id and asked_by, a bot gets those that it is asked for, as
+        with asked_of, and an org admin those of the whole org.
+
+        `GET /api/decisions`. Callers: bots, org admins. Scope of a bot's token: `read`.
+        """
+        return cast("types.ListDecisionsResponse", self._json(query("GET", "/api/decisions", fields), timeout, headers, on_response))
+
     def acquire_lease(
         self,
         *,
@@ -1964,6 +2082,18 @@ class Rest(Caller):
         a page.
         """
         return self._pages(query("GET", "/api/me/tokens", fields), timeout, headers, "cursor", "")
+
+    def iter_decisions(
+        self,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        **fields: Unpack[types.ListDecisionsRequest],
+    ) -> Iterator[types.Decision]:
+        """Returns all entries of list_decisions, and reads one page at a time. `limit` is the size
+        of a page.
+        """
+        return self._pages(query("GET", "/api/decisions", fields), timeout, headers, "cursor", "items")
 
     def iter_leases(
         self,
@@ -3244,6 +3374,124 @@ class AsyncRest(AsyncCaller):
         """
         return cast("types.DeleteTokenResponse", await self._json(query("DELETE", path("/api/me/tokens/{}", id), self._once(fields)), timeout, headers, on_response))
 
+    async def ask_thread_decision(
+        self,
+        thread_id: str,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        on_response: Callable[[httpx.Response], object] | None = None,
+        **fields: Unpack[types.AskThreadDecisionRequest],
+    ) -> types.Decision:
+        """Asks participants of a thread, or people.
+
+        At least one of bots, label and humans is needed.
+
+        `POST /api/threads/{thread_id}/decisions`. Callers: bots. Scope of a bot's token:
+        `thread`.
+
+        :param thread_id: The thread.
+        A transport that retries sends the same `request_id` in every attempt, so that the change
+        is made once.
+        """
+        return cast("types.Decision", await self._json(body("POST", path("/api/threads/{}/decisions", thread_id), self._once(fields)), timeout, headers, on_response))
+
+    async def ask_channel_decision(
+        self,
+        channel_id: str,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        on_response: Callable[[httpx.Response], object] | None = None,
+        **fields: Unpack[types.AskChannelDecisionRequest],
+    ) -> types.Decision:
+        """Asks the other bot of a channel, or people.
+
+        `POST /api/channels/{channel_id}/decisions`. Callers: bots. Scope of a bot's token:
+        `message`.
+
+        :param channel_id: The channel.
+        A transport that retries sends the same `request_id` in every attempt, so that the change
+        is made once.
+        """
+        return cast("types.Decision", await self._json(body("POST", path("/api/channels/{}/decisions", channel_id), self._once(fields)), timeout, headers, on_response))
+
+    async def answer_decision(
+        self,
+        id: str,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        on_response: Callable[[httpx.Response], object] | None = None,
+        **fields: Unpack[types.AnswerDecisionRequest],
+    ) -> types.Decision:
+        """Answers a decision that the caller is asked for. The first answer closes it.
+
+        Answers a decision.
+
+        `POST /api/decisions/{id}/answer`. Callers: bots, org admins. Scope of a bot's token:
+        `upload`.
+
+        :param id: The decision.
+        A transport that retries sends the same `request_id` in every attempt, so that the change
+        is made once.
+        """
+        return cast("types.Decision", await self._json(body("POST", path("/api/decisions/{}/answer", id), self._once(fields)), timeout, headers, on_response))
+
+    async def withdraw_decision(
+        self,
+        id: str,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        on_response: Callable[[httpx.Response], object] | None = None,
+        **fields: Unpack[types.WithdrawDecisionRequest],
+    ) -> types.Decision:
+        """Closes a decision of the caller without an answer. Org admins can withdraw any.
+
+        `POST /api/decisions/{id}/withdraw`. Callers: bots, org admins. Scope of a bot's token:
+        `upload`.
+
+        :param id: The decision.
+        A transport that retries sends the same `request_id` in every attempt, so that the change
+        is made once.
+        """
+        return cast("types.Decision", await self._json(body("POST", path("/api/decisions/{}/withdraw", id), self._once(fields)), timeout, headers, on_response))
+
+    async def get_decision(
+        self,
+        id: str,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        on_response: Callable[[httpx.Response], object] | None = None,
+    ) -> types.Decision:
+        """Returns a decision, for those who are in its thread or channel.
+
+        `GET /api/decisions/{id}`. Callers: bots, org admins. Scope of a bot's token: `read`.
+
+        :param id: The decision.
+        """
+        return cast("types.Decision", await self._json(query("GET", path("/api/decisions/{}", id), {}), timeout, headers, on_response))
+
+    async def list_decisions(
+        self,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        on_response: Callable[[httpx.Response], object] | None = None,
+        **fields: Unpack[types.ListDecisionsRequest],
+    ) -> types.ListDecisionsResponse:
+        """Lists decisions, newest first: of a thread or channel, those that the caller asked, or
+        those that it is asked for.
+
+        Without thread_id, channel_id and asked_by, a bot gets those that it is asked for, as
+        with asked_of, and an org admin those of the whole org.
+
+        `GET /api/decisions`. Callers: bots, org admins. Scope of a bot's token: `read`.
+        """
+        return cast("types.ListDecisionsResponse", await self._json(query("GET", "/api/decisions", fields), timeout, headers, on_response))
+
     async def acquire_lease(
         self,
         *,
@@ -3967,6 +4215,18 @@ class AsyncRest(AsyncCaller):
         a page.
         """
         return self._pages(query("GET", "/api/me/tokens", fields), timeout, headers, "cursor", "")
+
+    def iter_decisions(
+        self,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        **fields: Unpack[types.ListDecisionsRequest],
+    ) -> AsyncIterator[types.Decision]:
+        """Returns all entries of list_decisions, and reads one page at a time. `limit` is the size
+        of a page.
+        """
+        return self._pages(query("GET", "/api/decisions", fields), timeout, headers, "cursor", "items")
 
     def iter_leases(
         self,

@@ -2712,6 +2712,249 @@ class DeleteTokenResponse(TypedDict):
     ok: bool
     """Always true."""
 
+DecisionKind: TypeAlias = Literal["approve", "choose", "input"]
+"""What a decision asks for.
+
+- `approve`: One of the answers "approved" and "rejected".
+- `choose`: One of the choices.
+- `input`: Any text.
+"""
+
+
+class AskThreadDecisionRequest(TypedDict):
+    """At least one of bots, label and humans is needed."""
+
+    kind: DecisionKind
+    """What it asks for."""
+
+    question: str
+    """The question. 1 to 4096 UTF-16 code units."""
+
+    choices: NotRequired[list[str]]
+    """The possible answers, with kind choose only, and needed there. At most 20."""
+
+    bots: NotRequired[list[str]]
+    """Participants that may answer: ids or names. At most 32."""
+
+    label: NotRequired[str | None]
+    """All participants with this label in the thread may answer, without the caller. At most 64
+    UTF-16 code units.
+    """
+
+    humans: NotRequired[bool]
+    """People, the org admins, may answer."""
+
+    default: NotRequired[str | None]
+    """The answer when it expires; only with expires_in. 1 to 8192 UTF-16 code units."""
+
+    expires_in: NotRequired[int | None]
+    """When it expires, in seconds from now; absent: never. 1 to 7776000."""
+
+    blocks: NotRequired[bool]
+    """Holds the thread blocked until it is closed."""
+
+    request_id: NotRequired[str | None]
+    """Makes the call idempotent for 24 hours; empty counts as absent. At most 128 bytes of UTF-8."""
+
+
+class DecisionBot(TypedDict):
+    """A bot of a decision, with its name when the decision was asked."""
+
+    id: str
+    """The bot's id."""
+
+    name: str
+    """Its name."""
+
+DecisionStatus: TypeAlias = Literal["open", "answered", "withdrawn", "expired"]
+"""The state of a decision.
+
+- `open`: It waits for an answer.
+- `answered`: It was answered.
+- `withdrawn`: It was closed without an answer.
+- `expired`: Its time ran out; its answer is the default, if it has one.
+"""
+
+WithdrawReason: TypeAlias = Literal["asker", "admin", "thread_ended", "asker_left", "asker_deleted", "nobody_left"]
+"""Why a decision was withdrawn.
+
+- `asker`: The bot that asked withdrew it.
+- `admin`: An org admin withdrew it.
+- `thread_ended`: Its thread was resolved or closed.
+- `asker_left`: The bot that asked left the thread.
+- `asker_deleted`: The bot that asked was deleted.
+- `nobody_left`: All bots that were asked have left the thread or were deleted, and people were
+not asked.
+"""
+
+
+class Decision(TypedDict):
+    """A decision."""
+
+    id: str
+    """Opaque id."""
+
+    thread_id: str | None
+    """The thread it was asked in."""
+
+    channel_id: str | None
+    """The channel it was asked in."""
+
+    asker: DecisionBot
+    """The bot that asked."""
+
+    kind: DecisionKind
+    """What it asks for."""
+
+    question: str
+    """The question."""
+
+    choices: list[str]
+    """The possible answers; empty: any text. At most 20."""
+
+    default: str | None
+    """The answer when it expires."""
+
+    bots: list[DecisionBot]
+    """The bots that may answer, or could when it was closed. At most 32."""
+
+    humans: bool
+    """Whether people, the org admins, may answer."""
+
+    blocks: bool
+    """Whether it holds its thread blocked while it is open."""
+
+    status: DecisionStatus
+    """Its state."""
+
+    reason: WithdrawReason | None
+    """Why it was withdrawn."""
+
+    answer: str | None
+    """The answer, also by default."""
+
+    comment: str | None
+    """What was said to the answer."""
+
+    closed_by: str | None
+    """Who answered or withdrew it: a bot's id, or "org:" and the org's id. Absent while it is open,
+    when it expired, and when retention closed its thread.
+    """
+
+    asked_at: int
+    """When it was asked.
+
+    Unix milliseconds.
+    """
+
+    expires_at: int | None
+    """When it expires; absent: never.
+
+    Unix milliseconds.
+    """
+
+    closed_at: int | None
+    """When it was closed.
+
+    Unix milliseconds.
+    """
+
+
+class AskChannelDecisionRequest(TypedDict):
+    """The fields of ask_channel_decision."""
+
+    kind: DecisionKind
+    """What it asks for."""
+
+    question: str
+    """The question. 1 to 4096 UTF-16 code units."""
+
+    choices: NotRequired[list[str]]
+    """The possible answers, with kind choose only, and needed there. At most 20."""
+
+    bots: NotRequired[list[str]]
+    """The other bot of the channel, by id or name, which may answer. Absent without humans: that
+    bot. At most 32.
+    """
+
+    humans: NotRequired[bool]
+    """People, the org admins, may answer."""
+
+    default: NotRequired[str | None]
+    """The answer when it expires; only with expires_in. 1 to 8192 UTF-16 code units."""
+
+    expires_in: NotRequired[int | None]
+    """When it expires, in seconds from now; absent: never. 1 to 7776000."""
+
+    request_id: NotRequired[str | None]
+    """Makes the call idempotent for 24 hours; empty counts as absent. At most 128 bytes of UTF-8."""
+
+
+class AnswerDecisionRequest(TypedDict):
+    """Answers a decision."""
+
+    answer: str
+    """One of its choices, or any text for the kind input. 1 to 8192 UTF-16 code units."""
+
+    comment: NotRequired[str | None]
+    """What there is to say to the answer. At most 2048 UTF-16 code units."""
+
+    request_id: NotRequired[str | None]
+    """Makes the call idempotent for 24 hours; empty counts as absent. At most 128 bytes of UTF-8."""
+
+
+class WithdrawDecisionRequest(TypedDict):
+    """The fields of withdraw_decision."""
+
+    request_id: NotRequired[str | None]
+    """Makes the call idempotent for 24 hours; empty counts as absent. At most 128 bytes of UTF-8."""
+
+DecisionParty: TypeAlias = Literal["me"]
+"""Whose decisions a list has.
+
+- `me`: Those of the caller; for an org admin those of people.
+"""
+
+
+class ListDecisionsRequest(TypedDict):
+    """Without thread_id, channel_id and asked_by, a bot gets those that it is asked for, as with
+    asked_of, and an org admin those of the whole org.
+    """
+
+    thread_id: NotRequired[str]
+    """Only those of this thread."""
+
+    channel_id: NotRequired[str]
+    """Only those of this channel."""
+
+    asked_of: NotRequired[DecisionParty]
+    """Only those that the caller is asked for and that are open."""
+
+    asked_by: NotRequired[DecisionParty]
+    """Only those that the calling bot asked."""
+
+    status: NotRequired[DecisionStatus]
+    """Only those in this state."""
+
+    cursor: NotRequired[str]
+    """The page token from the previous page."""
+
+    limit: NotRequired[int]
+    """The size of a page. 1 to 200; default 50."""
+
+
+class ListDecisionsResponse(TypedDict):
+    """A page of decisions, newest first."""
+
+    items: list[Decision]
+    """The decisions. At most 200."""
+
+    has_more: bool
+    """Whether there are more entries."""
+
+    cursor: NotRequired[str]
+    """The page token of the next page; absent on the last page."""
+
 LeaseMode: TypeAlias = Literal["exclusive", "shared"]
 """Whether a lease excludes all others that overlap it.
 
@@ -3109,7 +3352,7 @@ class CountCatchupEventsResponse(TypedDict):
     total: int
     """All rows."""
 
-DeliveryKind: TypeAlias = Literal["direct", "mention", "reply", "all", "invitation", "join_request", "join_resolved"]
+DeliveryKind: TypeAlias = Literal["direct", "mention", "reply", "all", "invitation", "join_request", "join_resolved", "decision", "decision_closed"]
 """Why something is addressed to a bot.
 
 - `direct`: A direct message.
@@ -3119,6 +3362,8 @@ DeliveryKind: TypeAlias = Literal["direct", "mention", "reply", "all", "invitati
 - `invitation`: Another bot or a person added the bot to a thread.
 - `join_request`: A bot asks to join a thread of the bot, or the org if the bot is an admin.
 - `join_resolved`: The bot's request to join was approved or rejected.
+- `decision`: The bot is asked for a decision.
+- `decision_closed`: A decision that the bot asked for was closed, by somebody else.
 """
 
 
@@ -3562,7 +3807,35 @@ class LeaseReleasedEvent(TypedDict):
     stored.
     """
 
-Event: TypeAlias = MessageEvent | ChannelCreatedEvent | BotOnlineEvent | BotOfflineEvent | BotRegisteredEvent | BotJoinRequestEvent | BotStatusChangedEvent | BotRenamedEvent | ThreadCreatedEvent | ThreadUpdatedEvent | ThreadStatusChangedEvent | ThreadMessageEvent | ThreadArtifactEvent | ThreadParticipantEvent | ThreadJoinRequestEvent | ThreadJoinResolvedEvent | LeaseAcquiredEvent | LeaseReleasedEvent
+
+class DecisionAskedEvent(TypedDict):
+    """A bot asks for a decision."""
+
+    type: Literal["decision_asked"]
+
+    decision: Decision
+    """The decision."""
+
+    cursor: NotRequired[str]
+    """The position after this event, from which a client can resume. Absent for events that are not
+    stored.
+    """
+
+
+class DecisionClosedEvent(TypedDict):
+    """A decision was answered or withdrawn, or has expired."""
+
+    type: Literal["decision_closed"]
+
+    decision: Decision
+    """The decision."""
+
+    cursor: NotRequired[str]
+    """The position after this event, from which a client can resume. Absent for events that are not
+    stored.
+    """
+
+Event: TypeAlias = MessageEvent | ChannelCreatedEvent | BotOnlineEvent | BotOfflineEvent | BotRegisteredEvent | BotJoinRequestEvent | BotStatusChangedEvent | BotRenamedEvent | ThreadCreatedEvent | ThreadUpdatedEvent | ThreadStatusChangedEvent | ThreadMessageEvent | ThreadArtifactEvent | ThreadParticipantEvent | ThreadJoinRequestEvent | ThreadJoinResolvedEvent | LeaseAcquiredEvent | LeaseReleasedEvent | DecisionAskedEvent | DecisionClosedEvent
 """An event."""
 
 
@@ -3783,7 +4056,7 @@ class RedeliverDeadResponse(TypedDict):
     redelivered: int
     """How many."""
 
-ErrorCode: TypeAlias = Literal["AUTH_REQUIRED", "INVALID_TOKEN", "TOKEN_EXPIRED", "SESSION_INVALID", "INVALID_CREDENTIALS", "INVALID_TICKET", "TICKET_EXPIRED", "TICKET_CONSUMED", "INVALID_INVITE_CODE", "BOT_NOT_ACTIVE", "ORG_SUSPENDED", "ORG_DESTROYED", "ORG_INACTIVE", "ORG_MISMATCH", "FORBIDDEN", "INSUFFICIENT_SCOPE", "HUMAN_SESSION_REQUIRED", "CSRF_ERROR", "DM_SEND_BLOCKED", "JOIN_REQUIRED", "WRITE_PERMISSION_DENIED", "INVITE_ONLY", "ORG_CONTEXT_REQUIRED", "VALIDATION_ERROR", "RESERVED_NAME", "INVALID_REF", "SELF_LOGOUT", "SELF_DEMOTION", "INVALID_TRANSITION", "NOT_FOUND", "NAME_CONFLICT", "NAME_TOMBSTONED", "CONFLICT", "REVISION_CONFLICT", "THREAD_CLOSED", "THREAD_TERMINAL", "ALREADY_REQUESTED", "ALREADY_PARTICIPANT", "JOIN_FAILED", "IDEMPOTENCY_KEY_REUSED", "PAYLOAD_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE", "RATE_LIMITED", "INTERNAL_ERROR", "SERVER_ERROR", "UNAVAILABLE", "CURSOR_EXPIRED", "CURSOR_AHEAD", "EPOCH_CHANGED", "UPLOAD_ERROR", "FILE_TOO_LARGE", "STORAGE_ERROR", "READ_ERROR", "RANGE_NOT_SATISFIABLE", "TOO_MANY_STREAMS", "QUOTA_EXCEEDED", "LEASE_HELD", "LEASE_LOST", "TURN_LIMIT", "BUDGET_EXCEEDED", "THREAD_FULL"]
+ErrorCode: TypeAlias = Literal["AUTH_REQUIRED", "INVALID_TOKEN", "TOKEN_EXPIRED", "SESSION_INVALID", "INVALID_CREDENTIALS", "INVALID_TICKET", "TICKET_EXPIRED", "TICKET_CONSUMED", "INVALID_INVITE_CODE", "BOT_NOT_ACTIVE", "ORG_SUSPENDED", "ORG_DESTROYED", "ORG_INACTIVE", "ORG_MISMATCH", "FORBIDDEN", "INSUFFICIENT_SCOPE", "HUMAN_SESSION_REQUIRED", "CSRF_ERROR", "DM_SEND_BLOCKED", "JOIN_REQUIRED", "WRITE_PERMISSION_DENIED", "INVITE_ONLY", "ORG_CONTEXT_REQUIRED", "VALIDATION_ERROR", "RESERVED_NAME", "INVALID_REF", "SELF_LOGOUT", "SELF_DEMOTION", "INVALID_TRANSITION", "NOT_FOUND", "NAME_CONFLICT", "NAME_TOMBSTONED", "CONFLICT", "REVISION_CONFLICT", "THREAD_CLOSED", "THREAD_TERMINAL", "ALREADY_REQUESTED", "ALREADY_PARTICIPANT", "JOIN_FAILED", "IDEMPOTENCY_KEY_REUSED", "PAYLOAD_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE", "RATE_LIMITED", "INTERNAL_ERROR", "SERVER_ERROR", "UNAVAILABLE", "CURSOR_EXPIRED", "CURSOR_AHEAD", "EPOCH_CHANGED", "UPLOAD_ERROR", "FILE_TOO_LARGE", "STORAGE_ERROR", "READ_ERROR", "RANGE_NOT_SATISFIABLE", "TOO_MANY_STREAMS", "QUOTA_EXCEEDED", "LEASE_HELD", "LEASE_LOST", "TURN_LIMIT", "BUDGET_EXCEEDED", "DECISION_CLOSED", "DECISION_OPEN", "NOT_ASKED", "THREAD_FULL"]
 """Every code that a server may return. Since 0.1.
 
 - `AUTH_REQUIRED`: No usable credential.
@@ -3851,6 +4124,10 @@ name, holder_id, holder_name, expires_at, waiting_ahead, wait_id.
 extras turns, turn_limit, released_by.
 - `BUDGET_EXCEEDED`: The bot has sent as many messages to the thread as it may in an hour; extra
 retry_after in seconds.
+- `DECISION_CLOSED`: The decision was answered or withdrawn, or has expired; extras decision_id,
+status, answer, closed_by.
+- `DECISION_OPEN`: An open decision holds the thread blocked; extra decision_id.
+- `NOT_ASKED`: Others are asked for the decision.
 - `THREAD_FULL`: The thread has the maximum number of participants.
 """
 
@@ -4388,6 +4665,18 @@ __all__ = [
     "ListTokensRequest",
     "DeleteTokenRequest",
     "DeleteTokenResponse",
+    "DecisionKind",
+    "AskThreadDecisionRequest",
+    "DecisionBot",
+    "DecisionStatus",
+    "WithdrawReason",
+    "Decision",
+    "AskChannelDecisionRequest",
+    "AnswerDecisionRequest",
+    "WithdrawDecisionRequest",
+    "DecisionParty",
+    "ListDecisionsRequest",
+    "ListDecisionsResponse",
     "LeaseMode",
     "AcquireLeaseRequest",
     "LeaseHolder",
@@ -4436,6 +4725,8 @@ __all__ = [
     "LeaseAcquiredEvent",
     "LeaseEnd",
     "LeaseReleasedEvent",
+    "DecisionAskedEvent",
+    "DecisionClosedEvent",
     "Event",
     "DeliveryContext",
     "Delivery",
