@@ -66,9 +66,9 @@ var exactShapes = map[string]string{
 	"channel history":     exactMessage + " sender_name:s",
 	"inbox row":           exactMessage + " sender_name:s channel_name:s?",
 	"thread":              threadShape,
-	"thread in a list":    threadShape + " participant_count:i +turns:i",
-	"thread of the org":   threadShape + " participant_count:i is_participant:b +turns:i",
-	"thread and members":  threadShape + " participant_count:i participants:a +turns:i",
+	"thread in a list":    threadShape + " participant_count:i +turns:i +turns_left:i +turn_limit:i",
+	"thread of the org":   threadShape + " participant_count:i is_participant:b +turns:i +turns_left:i +turn_limit:i",
+	"thread and members":  threadShape + " participant_count:i participants:a +turns:i +turns_left:i +turn_limit:i",
 	"participant":         "bot_id:s name:s online:b label:s? joined_at:i",
 	"invited":             "thread_id:s bot_id:s label:s? joined_at:i",
 	"thread message":      messageShape + " ~reply_to_message:o" + exactTrace,
@@ -169,7 +169,7 @@ var exactShapes = map[string]string{
 }
 
 const (
-	exactTrace   = " ~traceparent:s ~tracestate:s" // B2B-MSG-062
+	exactTrace   = " ~traceparent:s ~tracestate:s +automatic:b +no_reply:b" // B2B-MSG-062
 	exactMessage = "id:s channel_id:s sender_id:s content:s content_type:s parts:a created_at:i"
 	catchUpEntry = "event_id:s occurred_at:i type:s "
 	ackResult    = "operation:s resource_id:s "
