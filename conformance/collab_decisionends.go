@@ -110,6 +110,27 @@ func expiredDecision(t *T) {
 	t.Get(query("/api/decisions", "thread_id", id, "status", "open"), h.Ann).OK().Len("items", 0)
 }
 
+// pagesOfDecisions reads all decisions of the org in pages. name has the names of their ids.
+func (t *T) pagesOfDecisions(h *fixture, name map[string]string, want ...string) {
+	var paged []string
+	for cursor := ""; ; {
+		r := t.Get(query("/api/decisions", "limit", "2", "cursor", cursor), h.Human()).OK()
+		for _, id := range r.Pluck("items", "id") {
+			paged = append(paged, name[id])
+			t.Get(dec(id), h.Human()).OK().Shape("", decisionShape)
+		}
+		if !r.Bool("has_more") {
+			break
+		}
+		cursor = r.Str("cursor")
+	}
+	if !slices.Equal(paged, want) {
+		t.Errorf("pages of two list %v, want %v", paged, want)
+	}
+	t.Get("/api/decisions", h.Ann.Scoped("thread", "message")).Refused(403, "INSUFFICIENT_SCOPE")
+	t.Get(dec(unusedID), h.Ann).Refused(404, "NOT_FOUND")
+}
+
 func listedDecisions(t *T) {
 	h := newFixture(t)
 	one, two := h.thread(nil), h.thread(nil)
@@ -168,23 +189,7 @@ func listedDecisions(t *T) {
 		t.Get("/api/decisions?"+bad, h.Ann).Refused(400, "VALIDATION_ERROR")
 	}
 	t.Get("/api/decisions?asked_by=me", h.Human()).Refused(400, "VALIDATION_ERROR")
-	t.Get("/api/decisions", h.Ann.Scoped("thread", "message")).Refused(403, "INSUFFICIENT_SCOPE")
-	var paged []string
-	for cursor := ""; ; {
-		r := t.Get(query("/api/decisions", "limit", "2", "cursor", cursor), h.Human()).OK()
-		for _, id := range r.Pluck("items", "id") {
-			paged = append(paged, name[id])
-			t.Get(dec(id), h.Human()).OK().Shape("", decisionShape)
-		}
-		if !r.Bool("has_more") {
-			break
-		}
-		cursor = r.Str("cursor")
-	}
-	if want := []string{"d5", "d4", "d3", "d2", "d1"}; !slices.Equal(paged, want) {
-		t.Errorf("pages of two list %v, want %v", paged, want)
-	}
-	t.Get(dec(unusedID), h.Ann).Refused(404, "NOT_FOUND")
+	t.pagesOfDecisions(h, name, "d5", "d4", "d3", "d2", "d1")
 }
 
 func decisionLimit(t *T) {
