@@ -40,7 +40,7 @@ func (h *fixture) turns(id string, turns, left int) {
 // overTurns asserts that a message is rejected at a limit of turns.
 func (r *Response) overTurns(turns, limit int) *Response {
 	r.Refused(429, "TURN_LIMIT").Equal("turns", turns).Equal("turn_limit", limit).Shape("", "released_by:s hint:s !retry_after")
-	for _, what := range []string{"person", "status", "artifact"} {
+	for _, what := range []string{"person", "status", "artifact", "decision"} {
 		if !slices.Contains(strings.Split(r.Str("released_by"), ","), what) {
 			r.errorf("released_by does not name %s", what)
 		}
@@ -93,6 +93,10 @@ func progressOfThreads(t *T) {
 		{"a status set by an admin", func() { t.Do("PATCH", othr(id), h.Admin, J{"status": "active"}).OK() }},
 		{"an artifact", func() { t.Do("POST", thr(id, "/artifacts"), h.Ann, J{"artifact_key": "a", "content": "x"}).OK() }},
 		{"a version", func() { t.Do("PATCH", thr(id, "/artifacts/a"), h.Bob, J{"content": "y"}).OK() }},
+		{"an answered decision", func() {
+			d := t.Do("POST", thr(id, "/decisions"), h.Ann, J{"kind": "approve", "question": "go on?", "bots": []string{"bob"}}).Status(201)
+			t.Do("POST", "/api/decisions/"+d.Str("id")+"/answer", h.Bob, J{"answer": "approved"}).OK()
+		}},
 		{"closing and reopening", func() {
 			t.patch(h.Ann, id, J{"status": "resolved"})
 			t.patch(h.Ann, id, J{"status": "active"})
@@ -115,6 +119,10 @@ func progressOfThreads(t *T) {
 		}},
 		{"an artifact that is rejected", func() {
 			t.Do("POST", thr(id, "/artifacts"), h.Ann, J{"artifact_key": "a", "content": "x"}).Refused(409, "CONFLICT")
+		}},
+		{"a decision that is asked and withdrawn", func() {
+			d := t.Do("POST", thr(id, "/decisions"), h.Ann, J{"kind": "approve", "question": "go on?", "bots": []string{"bob"}}).Status(201)
+			t.Do("POST", "/api/decisions/"+d.Str("id")+"/withdraw", h.Ann, J{}).OK()
 		}},
 		{"reading", func() { t.Get(thr(id, "/messages"), person).OK() }},
 	} {

@@ -28,7 +28,7 @@ type closingTx interface {
 	eventTx
 	auditTx
 	revisionTx
-	threadReader
+	progressTx
 	LeaseClock(ctx context.Context, local int64) (int64, error)
 	ExpiredDecisions(ctx context.Context, org string, now int64, limit int) ([]store.Decision, error)
 	CloseDecision(ctx context.Context, d *store.Decision) error
@@ -103,6 +103,11 @@ func (c *core) closeDecision(ctx context.Context, tx closingTx, d *store.Decisio
 	if err != nil {
 		return err
 	}
+	if end.status == decision.Answered && d.ThreadID != nil {
+		if err := progress(ctx, tx, d.OrgID, *d.ThreadID); err != nil {
+			return err
+		}
+	}
 	err = c.emit(ctx, tx, toDecision(d), &b2bv1.Event{Event: &b2bv1.Event_DecisionClosed{
 		DecisionClosed: &b2bv1.DecisionClosedEvent{Decision: out},
 	}})
@@ -167,6 +172,9 @@ func (c *core) setThreadStatus(ctx context.Context, tx closingTx, t *store.Threa
 	w.after.Status, w.after.Revision, w.after.UpdatedAt = string(to), t.Revision+1, c.nowMS()
 	if err := tx.UpdateThread(ctx, &w.after, t.Revision); err != nil {
 		return staleOr(err, t.Revision)
+	}
+	if err := resetTurns(ctx, tx, &w.after); err != nil {
+		return err
 	}
 	details := detail{"from": w.before.Status, "to": w.after.Status, "close_reason": nil, "decision_id": d.ID}
 	if actorBot(ctx) == nil {

@@ -99,7 +99,7 @@ func (c *core) checkTurn(ctx context.Context, tx turnTx, t *store.Thread, settin
 func errTurnLimit(t *store.Thread, limit int64) error {
 	return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_TURN_LIMIT,
 		"Bots have sent %d messages to this thread without progress, and its limit is %d", t.Turns, limit).
-		WithHint("A message of a person, another status, or a version of an artifact lets the bots go on.").
+		WithHint("A message of a person, another status, a version of an artifact or an answered decision lets the bots go on.").
 		With("turns", t.Turns).With("turn_limit", limit).With("released_by", thread.ReleasedBy)
 }
 
