@@ -12,7 +12,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -41,7 +40,7 @@ func testConfig(t testing.TB) server.Config {
 // newNode makes a node on SQLite, or on PostgreSQL if a database is given.
 func newNode(t testing.TB, database ...string) *node {
 	t.Helper()
-	return newNodeWith(t, func(c *server.Config) { c.DatabaseURL, c.DatabaseAnswer = strings.Join(database, ""), time.Minute })
+	return newNodeWith(t, func(c *server.Config) { c.DatabaseURL, c.DatabaseTimeout = strings.Join(database, ""), 60 })
 }
 
 // newNodeWith makes a node with other settings.

@@ -113,7 +113,7 @@ func New(ctx context.Context, c Config, log *slog.Logger) (*Server, error) {
 	if tracer != nil {
 		log = tracing.Logger(log)
 	}
-	opening := sqlstore.Config{URL: c.StorePath(), Logger: log, Payer: call.PayerOf, Tracer: tracer, Answer: c.DatabaseAnswer}
+	opening := sqlstore.Config{URL: c.StorePath(), Logger: log, Payer: call.PayerOf, Tracer: tracer, Answer: time.Duration(c.DatabaseTimeout) * time.Second}
 	if !c.Embedded() {
 		opening.MaxConns = c.DatabasePool
 	}

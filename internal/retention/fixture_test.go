@@ -82,10 +82,12 @@ func (f *fixture) node(id string) *node.Node {
 }
 
 // runner returns the runner of one node.
-func (f *fixture) runner(name string) *retention.Runner {
-	return retention.New(retention.Config{
+func (f *fixture) runner(name string) *retention.Runner { return retention.New(f.config(name)) }
+
+func (f *fixture) config(name string) retention.Config {
+	return retention.Config{
 		Store: store.Narrow(f.Store, func(tx store.Tx) retention.Tx { return tx }), Orgs: service.NewRetention(f.deps), Node: f.node(name), Now: f.now, Log: slog.New(slog.NewTextHandler(f.Output(), nil)),
-	})
+	}
 }
 
 // do runs a job, which must be due.

@@ -8,6 +8,9 @@
 // node). Clock differences between nodes do no harm: each step is a change of its own that any node
 // may make, and repeat.
 //
+// Jobs that others wait for (leases, inboxes, decisions, the index) do not wait for the others, which
+// may take hours: each kind has a goroutine.
+//
 // Steps are small, because other changes of the org wait for a step (on SQLite those of
 // all orgs): a step removes as many rows as takes some milliseconds. After each step the
 // runner pauses for several times as long.
@@ -18,6 +21,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"go.opentelemetry.io/otel/codes"
@@ -85,10 +89,10 @@ func New(c Config) *Runner {
 	r := &Runner{Config: c, wake: make(chan struct{}, 1)}
 	r.jobs = []*job{
 		{name: "ended", every: time.Minute, do: r.removeEnded, due: r.anyEnded},
-		{name: "index", every: 2 * time.Second, do: r.indexLogs, due: r.anyBehind},
-		{name: "leases", every: 2 * time.Second, do: r.settleAll(r.leases()), due: r.due(r.leases())},
-		{name: "inboxes", every: 2 * time.Second, do: r.settleAll(r.inboxes()), due: r.due(r.inboxes())},
-		{name: "decisions", every: 2 * time.Second, do: r.settleAll(r.decisions()), due: r.due(r.decisions())},
+		{name: "index", prompt: true, every: 2 * time.Second, do: r.indexLogs, due: r.anyBehind},
+		{name: "leases", prompt: true, every: 2 * time.Second, do: r.settleAll(r.leases()), due: r.due(r.leases())},
+		{name: "inboxes", prompt: true, every: 2 * time.Second, do: r.settleAll(r.inboxes()), due: r.due(r.inboxes())},
+		{name: "decisions", prompt: true, every: 2 * time.Second, do: r.settleAll(r.decisions()), due: r.due(r.decisions())},
 		{name: "expired", every: 15 * time.Minute, do: r.removeExpired},
 		{name: "lifecycle", first: 30 * time.Second, every: 6 * time.Hour, do: r.keepOrgs},
 	}
@@ -109,22 +113,38 @@ func (r *Runner) Wake() {
 
 // job is run by one node at a time, once in each period.
 type job struct {
-	name  string
-	first time.Duration // between the start of Run and the first run of the job
-	every time.Duration // the period
-	do    func(ctx context.Context, s *shift) error
-	due   func(ctx context.Context) (bool, error) // replaces the period; nil: the period decides
-	next  time.Time                               // of the next attempt by this node
+	name   string
+	prompt bool          // others wait for it; a run takes no longer than some seconds
+	first  time.Duration // between the start of Run and the first run of the job
+	every  time.Duration // the period
+	do     func(ctx context.Context, s *shift) error
+	due    func(ctx context.Context) (bool, error) // replaces the period; nil: the period decides
+	next   time.Time                               // of the next attempt by this node
 }
 
 // Run runs the jobs until ctx ends. A failure is logged, and the job runs again at its next time.
 func (r *Runner) Run(ctx context.Context) error {
+	var prompt, long []*job
 	for _, j := range r.jobs {
 		j.next = r.Now().Add(j.first)
+		if j.prompt {
+			prompt = append(prompt, j)
+		} else {
+			long = append(long, j)
+		}
 	}
+	var running sync.WaitGroup
+	running.Go(func() { r.run(ctx, prompt, nil) })
+	r.run(ctx, long, r.wake)
+	running.Wait()
+	return nil
+}
+
+// run runs jobs one after the other until ctx ends. wake makes the first of them due.
+func (r *Runner) run(ctx context.Context, jobs []*job, wake <-chan struct{}) {
 	for {
 		next := r.Now().Add(time.Hour)
-		for _, j := range r.jobs {
+		for _, j := range jobs {
 			if !r.Now().Before(j.next) {
 				r.try(ctx, j)
 				j.next = r.Now().Add(min(j.every, time.Hour)) // the node that runs it may stop half way
@@ -137,10 +157,10 @@ func (r *Runner) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			timer.Stop()
-			return nil
-		case <-r.wake:
+			return
+		case <-wake:
 			timer.Stop()
-			r.jobs[0].next = r.Now()
+			jobs[0].next = r.Now()
 		case <-timer.C:
 		}
 	}

@@ -34,6 +34,7 @@ type Config struct {
 	AdminSecret        string // required unless DevMode
 	DatabaseURL        string // postgres://…; empty: SQLite in DataDir
 	DatabasePool       int    // connections to PostgreSQL, in addition to two for notifications; 0: 16
+	DatabaseTimeout    int    // seconds that a call waits for PostgreSQL; 0: 4.5
 	RedisURL           string // the notifier between nodes; empty: PostgreSQL's own. SQLite has one node
 	CORSOrigins        []string
 	PersistMessages    bool
@@ -72,9 +73,6 @@ type Config struct {
 	Scheduler concurrency.Scheduler
 	// PageBytes is the largest body of a list; 0: limits.MaxPageBody. For tests.
 	PageBytes int
-	// DatabaseAnswer is how long a call waits for PostgreSQL; 0: what sqlstore.Config says. For
-	// tests on a busy machine.
-	DatabaseAnswer time.Duration
 	// Now is the clock of calls; nil: that of the machine. For tests of old data.
 	Now func() time.Time
 

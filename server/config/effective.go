@@ -24,9 +24,15 @@ func (c Config) Settings() []Setting {
 	if !c.Embedded() {
 		add("B2B_DATABASE_URL", mask(c.DatabaseURL))
 		add("B2B_DATABASE_CONNECTIONS", fmt.Sprintf("%d connections", orDefault(c.DatabasePool, usualPool)))
+		timeout := "4.5 seconds"
+		if c.DatabaseTimeout > 0 {
+			timeout = fmt.Sprintf("%d seconds", c.DatabaseTimeout)
+		}
+		add("B2B_DATABASE_TIMEOUT", timeout)
 	} else {
 		add("B2B_DATABASE_URL", "none: SQLite, "+absolute(c.StorePath()))
 		add("B2B_DATABASE_CONNECTIONS", "none: SQLite")
+		add("B2B_DATABASE_TIMEOUT", "none: SQLite")
 	}
 	add("B2B_REDIS_URL", mask(c.RedisURL))
 	add("B2B_CORS_ORIGINS", strings.Join(c.CORSOrigins, ","))

@@ -25,6 +25,8 @@ const (
 	// leastPool and mostPool limit the connections of a node to PostgreSQL; usualPool is the
 	// default.
 	leastPool, usualPool, mostPool = 2, 16, 1000
+	// longestTimeout limits the wait for PostgreSQL, in seconds.
+	longestTimeout = 300
 	// loopback is the default address of a server in development mode.
 	loopback = "127.0.0.1"
 )
@@ -58,6 +60,7 @@ func load(lookup Lookup) (Config, Problems) {
 		AdminSecret:         r.secret("B2B_ADMIN_SECRET", "HXA_CONNECT_ADMIN_SECRET"),
 		DatabaseURL:         r.database("--database", "B2B_DATABASE_URL", "HXA_CONNECT_DATABASE_URL", "DATABASE_URL"),
 		DatabasePool:        r.number(usualPool, leastPool, mostPool, "B2B_DATABASE_CONNECTIONS"),
+		DatabaseTimeout:     r.number(0, 1, longestTimeout, "B2B_DATABASE_TIMEOUT"),
 		RedisURL:            r.redis("B2B_REDIS_URL", "REDIS_URL"),
 		CORSOrigins:         r.origins("B2B_CORS_ORIGINS", "HXA_CONNECT_CORS_ORIGINS", "HXA_CONNECT_CORS"),
 		PersistMessages:     r.boolean(true, "B2B_PERSIST", "HXA_CONNECT_PERSIST"),
@@ -221,6 +224,9 @@ func (c Config) problems() (ps Problems) {
 	}
 	if c.DatabasePool != 0 && (c.DatabasePool < leastPool || c.DatabasePool > mostPool) {
 		add("B2B_DATABASE_CONNECTIONS", fmt.Sprintf("must be a number from %d to %d", leastPool, mostPool))
+	}
+	if c.DatabaseTimeout < 0 || c.DatabaseTimeout > longestTimeout {
+		add("B2B_DATABASE_TIMEOUT", fmt.Sprintf("must be a number of seconds from 1 to %d", longestTimeout))
 	}
 	if c.MaxMessage < 0 || c.MaxMessage > limits.MostContent {
 		add("B2B_MAX_MSG_LEN", fmt.Sprintf("must be a number from 1 to %d, which is what a request of 1 MiB can carry", limits.MostContent))
