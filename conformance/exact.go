@@ -74,6 +74,7 @@ var exactShapes = map[string]string{
 	"thread message":      messageShape + " ~reply_to_message:o" + exactTrace,
 	"sent thread message": messageShape + " ~reply_to_message:o" + exactTrace + " +recipients:o",
 	"recipients":          "count:i addressed:a not_reached:a more_not_reached:b",
+	"receipt":             "id:s name:s why:=direct|mention|reply|all state:=unconfirmed|queued|working|waiting|done|failed|dead ~attempt:i ~progress:s ~waits_for:=human|bot ~reason:s ~due_at:i",
 	"recipient":           "id:s name:s why:=direct|mention|reply|all reach:[s] ~offline_since:i",
 	"not reached":         "name:s ~id:s why:=direct|mention|reply|all reason:=unknown|not_in_thread|left|pending|rejected|deleted|too_many_mentions hint:s",
 	"mention":             "bot_id:s name:s",

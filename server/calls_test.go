@@ -57,6 +57,7 @@ var idFields = map[string][]string{
 	"org_secret":                   {"org secret"},
 	"participants":                 {"bot", "bot name"},
 	"ref":                          {"session"},
+	"message_id":                   {"thread message", "channel message"},
 	"reply_to":                     {"thread message"},
 	"target_id":                    {"thread", "bot"},
 	"channel_ids":                  {"channel"},

@@ -161,7 +161,7 @@ func (fx *costsFixture) fill(t testing.TB, url string) {
 		return "x'" + hex + "'"
 	}
 	post := blob(event(t, &b2bv1.Event{Event: &b2bv1.Event_ThreadMessage{ThreadMessage: &b2bv1.ThreadMessageEvent{
-		ThreadId: fx.thread, Message: &b2bv1.ThreadMessage{Id: numbered(idOfMessage, 1), ThreadId: fx.thread, Content: "hello", ContentType: "text"},
+		ThreadId: fx.thread, Message: &b2bv1.ThreadMessage{Id: numbered(idOfMessage, 1), ThreadId: fx.thread, Content: "hello", ContentType: "text", MentionAll: true},
 	}}}))
 	direct := blob(event(t, &b2bv1.Event{Event: &b2bv1.Event_Message{Message: &b2bv1.MessageEvent{
 		ChannelId: fx.channel, Message: &b2bv1.ChannelMessage{Id: numbered(idOfDirect, 1), ChannelId: fx.channel, SenderId: fx.ids["gone"], Content: "hello"},
@@ -223,7 +223,7 @@ var bulk = []string{
 	"channel_members (channel_id, bot_id, joined_at, joined_seq): {c}, '{busy}', {at}, 1 FROM n",
 	"channel_members (channel_id, bot_id, joined_at, joined_seq): {c}, {bot}, {at}, 1 FROM n",
 	"channel_messages (id, channel_id, sender_id, content, content_type, created_at): {d}, {c}, {bot}, 'hello there', 'text', {at} FROM n",
-	"channel_messages (id, channel_id, sender_id, content, content_type, created_at): {dm}, '{channel}', '{gone}', 'hello there', 'text', {at} FROM n",
+	"channel_messages (id, channel_id, sender_id, content, content_type, created_at, event_seq): {dm}, '{channel}', '{gone}', 'hello there', 'text', {at}, {seq} + 4 FROM n",
 
 	"threads (id, org_id, topic, status, visibility, join_policy, revision, created_at, updated_at, last_activity_at): " +
 		"{t}, '{org}', 'topic ' || i, 'active', CASE WHEN {half} THEN 'private' ELSE 'public' END, 'open', 1, {at}, {at}, {at} FROM n",
@@ -231,7 +231,7 @@ var bulk = []string{
 	"thread_participants (thread_id, bot_id, joined_at, joined_seq): {t}, {bot}, {at}, 1 FROM n",
 	"thread_participants (thread_id, bot_id, joined_at, joined_seq): '{thread}', {bot}, {at}, 1 FROM n WHERE {few}",
 	"thread_messages (id, thread_id, sender_id, content, content_type, mention_all, created_at): {m}, {t}, {bot}, 'hello there', 'text', FALSE, {at} FROM n",
-	"thread_messages (id, thread_id, sender_id, content, content_type, mention_all, created_at): {hot}, '{thread}', '{gone}', 'hello there', 'text', FALSE, {at} FROM n",
+	"thread_messages (id, thread_id, sender_id, content, content_type, mention_all, created_at, event_seq): {hot}, '{thread}', '{gone}', 'hello there', 'text', TRUE, {at}, {seq} + 1 FROM n",
 	"membership_history (bot_id, kind, scope_id, joined_seq, left_seq): '{gone}', 'thread', {t}, 1, 2 FROM n",
 	"decisions (id, org_id, thread_id, asker_id, asker_name, kind, question, choices, bots, humans, blocks, status, asked_at, closed_at): " +
 		"{id}, '{org}', '{thread}', '{busy}', 'busy', 'approve', 'deploy?', '[]', '[]', i % 2 = 0, FALSE, " +

@@ -22,6 +22,7 @@ const (
 	answered    growth = "" // the answer alone
 	ofTheBot    growth = "threads and channels of the bot"
 	ofTheThread growth = "artifacts of the thread"
+	ofMembers   growth = "members of the thread"
 	passed      growth = "rows passed over"
 	skipped     growth = "offset"
 	searched    growth = "messages of the org"
@@ -135,6 +136,8 @@ func (fx *costsFixture) questions() []question {
 		{"ListDeliveries", "page", busy, "/api/inbox/deliveries?limit=200", answered},
 		{"ListDeliveries", "none in this state", busy, "/api/inbox/deliveries?state=dead", answered},
 		{"ListDeliveries", "of a thread without", busy, "/api/inbox/deliveries?thread_id=none", answered},
+		{"GetReceipts", "of a direct message", human, "/api/messages/" + numbered(idOfDirect, 10_000_060) + "/receipts", answered},
+		{"GetReceipts", "to all of a thread", usual, "/api/messages/" + numbered(idOfMessage, 10_000_060) + "/receipts?limit=200", ofMembers},
 		{"GetDecision", "", usual, "/api/decisions/" + numbered(idOfOther, 60), answered},
 		{"ListDecisions", "of a thread", usual, "/api/decisions?limit=200&thread_id=" + fx.thread, answered},
 		{"ListDecisions", "of a thread, last page", usual, "/api/decisions?limit=50&cursor=" + oldestDecision + "&thread_id=" + fx.thread, answered},

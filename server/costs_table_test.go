@@ -28,6 +28,8 @@ call grows with beside its answer:
   for, and for the inbox its own messages in them. The lists of a bot that is in 1,000,000 threads are
   slow; those of others are not.
 - **artifacts of the thread**: the list of all artifacts is in the order of time. Pages are not.
+- **members of the thread**: those that are in it, and those that were: of them it follows who a
+  message to all was addressed to.
 - **rows passed over**: a filter or a search without an index. Rows are read in the order of the list
   until the page is full, so what matches often costs little.
 - **messages of the org**: the search for a part of a text reads all messages of the org.

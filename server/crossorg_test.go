@@ -248,7 +248,7 @@ func (x *crossing) control(t *testing.T) {
 // a new artifact; page tokens; before of a bot's thread messages, which is a time; positions in the
 // log; filters of streams and claims; deliveries, which are known by their leases; and the token of
 // Login, for which token ids are not tokens.
-var uncontrolled = regexp.MustCompile(`^((Ack|Nack|Extend|Progress|Wait)Delivery\.(id|lease)|RedeliverDead\.ids|ListDeliveries\.(thread_id|cursor)|` +
+var uncontrolled = regexp.MustCompile(`^((Ack|Nack|Extend|Progress|Wait)Delivery\.(id|lease)|RedeliverDead\.ids|ListDeliveries\.(thread_id|cursor)|GetReceipts\.cursor|` +
 	`ClaimInbox\.thread_id|AddArtifact\.artifact_key|ListBots\.cursor|ListThreads\.cursor|ListOrgThreads\.cursor|ListOrgTickets\.cursor|` +
 	`ListOrgThreadArtifacts\.cursor|ListDeadLetters\.cursor|ListLeases\.cursor|ListDecisions\.cursor|ListAuditEntries\.cursor|ListOrgs\.cursor|SearchOrgMessages\.cursor|GetInbox\.cursor|ListInviteCodes\.cursor|ListPeers\.cursor|ListBotChannels\.cursor|ListTokens\.cursor|ListArtifacts\.cursor|ListArtifactVersions\.cursor|GetWorkspace\..*cursor|ListCatchupEvents\.cursor|Subscribe\..*|ListThreadMessages\.before|Login\.token)$`)
 

@@ -74,6 +74,7 @@ var shortLists = map[string]string{
 	"GetSystemPresence.bots":         "none",
 	"ListLeases.items":               "200 × a name, a note and ids",
 	"ListDeliveries.items":           "200 × what a worker said, and ids",
+	"GetReceipts.items":              "200 × what a worker said, and ids",
 	"ClaimInbox.items":               "bounded by ClaimInbox, which hands out fewer",
 }
 

@@ -93,6 +93,8 @@ func TestSkill(t *testing.T) {
 				learn("<delivery_lease>", d["lease"])
 			case strings.HasSuffix(strings.Fields(line)[3], "/api/leases"):
 				learn("<lease_id>", answer["id"])
+			case strings.HasSuffix(strings.Fields(line)[3], "/messages"):
+				learn("<message_id>", answer["id"])
 			case strings.HasSuffix(strings.Fields(line)[3], "/decisions"):
 				learn("<decision_id>", answer["id"])
 			case strings.Contains(line, "/api/threads ") || strings.HasSuffix(strings.Fields(line)[3], "/api/threads"):

@@ -787,6 +787,13 @@ func (s Services) Operations() []*Operation {
 			},
 		}),
 		describe(Operation{
+			Procedure:  b2bv1connect.DeliveryServiceGetReceiptsProcedure,
+			NewRequest: func() proto.Message { return new(v1.GetReceiptsRequest) },
+			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
+				return result(s.DeliveryService.GetReceipts(ctx, m.(*v1.GetReceiptsRequest)))
+			},
+		}),
+		describe(Operation{
 			Procedure:  b2bv1connect.FileServiceUploadFileProcedure,
 			NewRequest: func() proto.Message { return new(v1.UploadFileRequest) },
 			Bounds:     func(m proto.Message) error { return checkUploadFileRequest(m.(*v1.UploadFileRequest)) },

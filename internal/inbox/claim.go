@@ -76,18 +76,37 @@ func EndDue(ctx context.Context, tx Tx, org string, now int64) error {
 	if err != nil {
 		return fmt.Errorf("list deliveries that are due: %w", err)
 	}
+	if len(due) == 0 {
+		return nil
+	}
+	settings, err := tx.OrgSettings(ctx, org)
+	if err != nil {
+		return fmt.Errorf("read the org's settings: %w", err)
+	}
 	for i := range due {
-		d := &due[i]
-		if d.State == store.DeliveryWaiting {
-			d.State, d.Due, d.Lease = store.DeliveryQueued, 0, nil
-		} else if err := retry(ctx, tx, org, d, now, reasonExpired, nil); err != nil {
-			return err
-		}
-		if err := save(ctx, tx, d); err != nil {
+		end(&due[i], now, settings.Attempts())
+		if err := save(ctx, tx, &due[i]); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// end ends the lease or the wait of a delivery.
+func end(d *store.Delivery, now, attempts int64) {
+	if d.State == store.DeliveryWaiting {
+		d.State, d.Due, d.Lease, d.WaitsFor, d.Reason = store.DeliveryQueued, 0, nil, 0, nil
+		return
+	}
+	again(d, now, attempts, reasonExpired, nil)
+}
+
+// Current returns a delivery as it is at a time, which EndDue may not have written yet.
+func Current(d store.Delivery, now, attempts int64) store.Delivery {
+	if (d.State == store.DeliveryLeased || d.State == store.DeliveryWaiting) && d.Due <= now {
+		end(&d, d.Due, attempts)
+	}
+	return d
 }
 
 // reasonExpired is the reason of a delivery whose worker did not answer in time.
@@ -100,20 +119,25 @@ func retry(ctx context.Context, tx Tx, org string, d *store.Delivery, now int64,
 	if err != nil {
 		return fmt.Errorf("read the org's settings: %w", err)
 	}
+	again(d, now, settings.Attempts(), reason, in)
+	return nil
+}
+
+// again is retry with the number of attempts that the org allows.
+func again(d *store.Delivery, now, attempts int64, reason string, in *time.Duration) {
 	d.Lease, d.Progress, d.WaitsFor, d.Reason = nil, nil, 0, nil
 	if reason != "" {
 		d.Reason = &reason
 	}
-	if d.Attempt >= settings.Attempts() {
+	if d.Attempt >= attempts {
 		d.State, d.Due = store.DeliveryDead, 0
-		return nil
+		return
 	}
 	after := backOff(d.Attempt)
 	if in != nil {
 		after = *in
 	}
 	d.State, d.Due = store.DeliveryQueued, now+after.Milliseconds()
-	return nil
 }
 
 // backOff returns the pause after a number of attempts.

@@ -81,7 +81,10 @@ func Open(ctx context.Context, tx Tx, org, bot string, since int64, decides Deci
 	if err != nil {
 		return fmt.Errorf("find the end of the log: %w", err)
 	}
-	after := max(top.Seq-backlogMost, 0)
+	after, err := backlog(ctx, tx, org, since, top.Seq)
+	if err != nil {
+		return err
+	}
 	box := &store.Inbox{BotID: bot, OrgID: org, OpenedSeq: after}
 	if err := tx.OpenInbox(ctx, box); err != nil {
 		return fmt.Errorf("open an inbox: %w", err)
@@ -93,13 +96,33 @@ func Open(ctx context.Context, tx Tx, org, bot string, since int64, decides Deci
 	} else if err != nil {
 		return fmt.Errorf("read the position of the inboxes: %w", err)
 	}
-	d := delivering{tx: tx, org: org, decides: decides, only: bot, since: since}
+	d := delivering{tx: tx, org: org, decides: decides, only: bot}
 	for after < top.Seq {
 		if after, err = d.events(ctx, after); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// backlog returns the seq before the first event of the last backlogMost that is not older than a
+// time. Everything after it is delivered to a new inbox, so what an inbox skips is known by its
+// OpenedSeq: nobody takes it for done.
+func backlog(ctx context.Context, tx Tx, org string, since, top int64) (int64, error) {
+	after := max(top-backlogMost, 0)
+	for after < top {
+		rows, err := tx.ReadLog(ctx, org, after, step)
+		if err != nil || len(rows) == 0 {
+			return after, err
+		}
+		for i := range rows {
+			if rows[i].At >= since {
+				return after, nil
+			}
+			after = rows[i].Seq
+		}
+	}
+	return after, nil
 }
 
 // backlogMost is how many events of the log are looked at for a new inbox.
@@ -111,7 +134,6 @@ type delivering struct {
 	org     string
 	decides Decider
 	only    string // a new inbox; empty: all
-	since   int64  // events of this time and later
 }
 
 // addressed is an event that is addressed to bots.
@@ -134,7 +156,7 @@ func (d *delivering) events(ctx context.Context, after int64) (last int64, err e
 	var scopes []string
 	for i := range rows {
 		row := &rows[i]
-		if row.At < d.since || !addressing.Addresses(row.Type) {
+		if !addressing.Addresses(row.Type) {
 			continue
 		}
 		a, err := address(row)
@@ -247,8 +269,7 @@ func (d *delivering) bots(ctx context.Context, row *store.Event, to addressing.T
 	}
 	for i := range members {
 		m := &members[i]
-		there := m.JoinedSeq <= row.Seq && (m.LeftSeq == nil || row.Seq <= *m.LeftSeq)
-		if there && (to.Bot == "" || to.Bot == m.BotID) {
+		if m.Has(row.Seq) && (to.Bot == "" || to.Bot == m.BotID) {
 			bots = append(bots, m.BotID)
 		}
 	}

@@ -27,16 +27,16 @@ type deliveryService struct {
 // deliveryReads is what deliveryService reads of the store.
 type deliveryReads interface {
 	InboxOf(ctx context.Context, bot string) (*store.Inbox, error)
-	InboxPosition(ctx context.Context, org string) (int64, error)
 	NextReady(ctx context.Context, bot string) (int64, error)
 	Deliveries(ctx context.Context, q store.DeliveryQuery) ([]store.Delivery, error)
 	SettledAt(ctx context.Context, bot, scope string) (int64, error)
 	entryReader
 	historyReader
+	receiptReader
+	IsChannelMember(ctx context.Context, channel, bot string) (bool, error)
 	BotID(ctx context.Context, org, ref string) (string, error)
 	LeaseClock(ctx context.Context, local int64) (int64, error)
 	LogTop(ctx context.Context, org string) (store.LogTop, error)
-	MembershipsOf(ctx context.Context, kind store.MembershipKind, scope string) ([]store.Membership, error)
 	Artifacts(ctx context.Context, thread string, after *store.PageKey, limit int) ([]store.Artifact, error)
 }
 

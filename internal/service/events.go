@@ -22,13 +22,13 @@ func (c *core) emit(ctx context.Context, tx eventTx, to store.Event, e *b2bv1.Ev
 	return err
 }
 
-// emitMessage is emit for the event of a message without parts, which the caller then stores with
-// the EventSeq that it returns. The log does not get a second copy of the message.
+// emitMessage is emit for the event of a message, which the caller then stores with the EventSeq that
+// it returns. The log does not get a second copy of a message without parts.
 func (c *core) emitMessage(ctx context.Context, tx eventTx, to store.Event, e *b2bv1.Event, parts *string) (*int64, error) {
 	return c.emitSeq(ctx, tx, to, e, parts == nil)
 }
 
-// emitSeq returns the seq of the event if it names its message.
+// emitSeq returns the seq of the event. With named, the event names its message if that is possible.
 func (c *core) emitSeq(ctx context.Context, tx eventTx, to store.Event, e *b2bv1.Event, named bool) (*int64, error) {
 	m := e.ProtoReflect()
 	which := m.WhichOneof(m.Descriptor().Oneofs().Get(0))
@@ -55,9 +55,6 @@ func (c *core) emitSeq(ctx context.Context, tx eventTx, to store.Event, e *b2bv1
 	seq, err := tx.Append(ctx, to)
 	if err != nil {
 		return nil, fmt.Errorf("append %s: %w", to.Type, err)
-	}
-	if !named {
-		return nil, nil
 	}
 	return &seq, nil
 }

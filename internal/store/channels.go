@@ -90,7 +90,7 @@ type ChannelMessage struct {
 	ContentType string  `bun:"content_type"`
 	Parts       *string `bun:"parts"` // JSON array; nil: none were sent
 	CreatedAt   int64   `bun:"created_at"`
-	// EventSeq is the seq of the event that names this message (Event.MessageID); nil: none does.
+	// EventSeq is the seq of the event of this message; nil: it is not known.
 	EventSeq *int64 `bun:"event_seq"`
 	Marks    `bun:",extend"`
 }

@@ -127,6 +127,7 @@ type Reader interface {
 	LoginFailureReader
 	LeaseReader
 	DeliveryReader
+	ReceiptReader
 	DecisionReader
 }
 

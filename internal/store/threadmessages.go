@@ -15,7 +15,7 @@ type ThreadMessage struct {
 	MentionAll  bool    `bun:"mention_all"`
 	ReplyToID   *string `bun:"reply_to_id"`
 	CreatedAt   int64   `bun:"created_at"`
-	// EventSeq is the seq of the event that names this message (Event.MessageID); nil: none does.
+	// EventSeq is the seq of the event of this message; nil: it is not known.
 	EventSeq *int64 `bun:"event_seq"`
 	Marks    `bun:",extend"`
 }

@@ -146,3 +146,8 @@ type Membership struct {
 	JoinedSeq int64          `bun:"joined_seq"`
 	LeftSeq   *int64         `bun:"left_seq"` // nil: still there
 }
+
+// Has reports whether the event with a seq is within the membership.
+func (m *Membership) Has(seq int64) bool {
+	return m.JoinedSeq <= seq && (m.LeftSeq == nil || seq <= *m.LeftSeq)
+}

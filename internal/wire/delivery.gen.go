@@ -529,3 +529,50 @@ func membersRedeliverDeadResponse(b []byte, m *v1.RedeliverDeadResponse) []byte 
 	b = append(b, ',')
 	return b
 }
+
+// AppendGetReceiptsRequest appends m as wire JSON, null for nil.
+func AppendGetReceiptsRequest(b []byte, m *v1.GetReceiptsRequest) []byte {
+	if m == nil {
+		return append(b, "null"...)
+	}
+	return closeObject(membersGetReceiptsRequest(append(b, '{'), m))
+}
+
+func membersGetReceiptsRequest(b []byte, m *v1.GetReceiptsRequest) []byte {
+	if m == nil {
+		return b
+	}
+	b = append(b, `"message_id":`...)
+	b = AppendString(b, m.MessageId)
+	b = append(b, `,"cursor":`...)
+	b = appendOptional(b, m.Cursor, AppendString)
+	b = append(b, `,"limit":`...)
+	b = appendOptional(b, m.Limit, appendInt32)
+	b = append(b, ',')
+	return b
+}
+
+// AppendGetReceiptsResponse appends m as wire JSON, null for nil.
+func AppendGetReceiptsResponse(b []byte, m *v1.GetReceiptsResponse) []byte {
+	if m == nil {
+		return append(b, "null"...)
+	}
+	return closeObject(membersGetReceiptsResponse(append(b, '{'), m))
+}
+
+func membersGetReceiptsResponse(b []byte, m *v1.GetReceiptsResponse) []byte {
+	if m == nil {
+		return b
+	}
+	b = append(b, `"items":`...)
+	b = appendArray(b, m.Items, AppendReceipt)
+	b = append(b, `,"has_more":`...)
+	b = strconv.AppendBool(b, m.HasMore)
+	b = append(b, ',')
+	if m.Cursor != nil {
+		b = append(b, `"cursor":`...)
+		b = appendOptional(b, m.Cursor, AppendString)
+		b = append(b, ',')
+	}
+	return b
+}

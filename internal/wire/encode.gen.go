@@ -42,6 +42,8 @@ func Append(b []byte, m proto.Message) ([]byte, error) {
 		return AppendNotReached(b, m), nil
 	case *v1.Recipients:
 		return AppendRecipients(b, m), nil
+	case *v1.Receipt:
+		return AppendReceipt(b, m), nil
 	case *v1.Part:
 		return AppendPart(b, m), nil
 	case *v1.PartList:
@@ -554,6 +556,10 @@ func Append(b []byte, m proto.Message) ([]byte, error) {
 		return AppendRedeliverDeadRequest(b, m), nil
 	case *v1.RedeliverDeadResponse:
 		return AppendRedeliverDeadResponse(b, m), nil
+	case *v1.GetReceiptsRequest:
+		return AppendGetReceiptsRequest(b, m), nil
+	case *v1.GetReceiptsResponse:
+		return AppendGetReceiptsResponse(b, m), nil
 	case *v1.ErrorDetail:
 		return AppendErrorDetail(b, m), nil
 	case *v1.File:
@@ -836,6 +842,10 @@ func EnumText(v protoreflect.Enum) string {
 		return textReach(v)
 	case v1.NotReachedReason:
 		return textNotReachedReason(v)
+	case v1.ReceiptState:
+		return textReceiptState(v)
+	case v1.WaitsFor:
+		return textWaitsFor(v)
 	case v1.ChannelType:
 		return textChannelType(v)
 	case v1.ThreadStatus:

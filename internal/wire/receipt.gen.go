@@ -60,6 +60,42 @@ func appendNotReachedReason(b []byte, v v1.NotReachedReason) []byte {
 	return appendText(b, textNotReachedReason(v))
 }
 
+func textReceiptState(v v1.ReceiptState) string {
+	switch v {
+	case v1.ReceiptState_RECEIPT_STATE_UNCONFIRMED:
+		return "unconfirmed"
+	case v1.ReceiptState_RECEIPT_STATE_QUEUED:
+		return "queued"
+	case v1.ReceiptState_RECEIPT_STATE_WORKING:
+		return "working"
+	case v1.ReceiptState_RECEIPT_STATE_WAITING:
+		return "waiting"
+	case v1.ReceiptState_RECEIPT_STATE_DONE:
+		return "done"
+	case v1.ReceiptState_RECEIPT_STATE_FAILED:
+		return "failed"
+	case v1.ReceiptState_RECEIPT_STATE_DEAD:
+		return "dead"
+	}
+	return ""
+}
+
+func appendReceiptState(b []byte, v v1.ReceiptState) []byte {
+	return appendText(b, textReceiptState(v))
+}
+
+func textWaitsFor(v v1.WaitsFor) string {
+	switch v {
+	case v1.WaitsFor_WAITS_FOR_HUMAN:
+		return "human"
+	case v1.WaitsFor_WAITS_FOR_BOT:
+		return "bot"
+	}
+	return ""
+}
+
+func appendWaitsFor(b []byte, v v1.WaitsFor) []byte { return appendText(b, textWaitsFor(v)) }
+
 // AppendRecipient appends m as wire JSON, null for nil.
 func AppendRecipient(b []byte, m *v1.Recipient) []byte {
 	if m == nil {
@@ -140,5 +176,54 @@ func membersRecipients(b []byte, m *v1.Recipients) []byte {
 	b = append(b, `,"more_not_reached":`...)
 	b = strconv.AppendBool(b, m.MoreNotReached)
 	b = append(b, ',')
+	return b
+}
+
+// AppendReceipt appends m as wire JSON, null for nil.
+func AppendReceipt(b []byte, m *v1.Receipt) []byte {
+	if m == nil {
+		return append(b, "null"...)
+	}
+	return closeObject(membersReceipt(append(b, '{'), m))
+}
+
+func membersReceipt(b []byte, m *v1.Receipt) []byte {
+	if m == nil {
+		return b
+	}
+	b = append(b, `"id":`...)
+	b = AppendString(b, m.Id)
+	b = append(b, `,"name":`...)
+	b = AppendString(b, m.Name)
+	b = append(b, `,"why":`...)
+	b = appendAddressedBy(b, m.Why)
+	b = append(b, `,"state":`...)
+	b = appendReceiptState(b, m.State)
+	b = append(b, ',')
+	if m.Attempt != nil {
+		b = append(b, `"attempt":`...)
+		b = appendOptional(b, m.Attempt, appendInt32)
+		b = append(b, ',')
+	}
+	if m.Progress != nil {
+		b = append(b, `"progress":`...)
+		b = appendOptional(b, m.Progress, AppendString)
+		b = append(b, ',')
+	}
+	if m.WaitsFor != nil {
+		b = append(b, `"waits_for":`...)
+		b = appendWaitsFor(b, orZero(m.WaitsFor))
+		b = append(b, ',')
+	}
+	if m.Reason != nil {
+		b = append(b, `"reason":`...)
+		b = appendOptional(b, m.Reason, AppendString)
+		b = append(b, ',')
+	}
+	if m.DueAt != nil {
+		b = append(b, `"due_at":`...)
+		b = appendTime(b, m.DueAt)
+		b = append(b, ',')
+	}
 	return b
 }

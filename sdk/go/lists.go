@@ -46,6 +46,11 @@ func (c *Client) EachDelivery(ctx context.Context, req *b2bv1.ListDeliveriesRequ
 	return each(ctx, c.Deliveries.ListDeliveries, req, (*b2bv1.ListDeliveriesResponse).GetItems)
 }
 
+// EachReceipt returns all entries of GetReceipts.
+func (c *Client) EachReceipt(ctx context.Context, req *b2bv1.GetReceiptsRequest) iter.Seq2[*b2bv1.Receipt, error] {
+	return each(ctx, c.Deliveries.GetReceipts, req, (*b2bv1.GetReceiptsResponse).GetItems)
+}
+
 // EachLease returns all entries of ListLeases.
 func (c *Client) EachLease(ctx context.Context, req *b2bv1.ListLeasesRequest) iter.Seq2[*b2bv1.Lease, error] {
 	return each(ctx, c.Leases.ListLeases, req, (*b2bv1.ListLeasesResponse).GetItems)

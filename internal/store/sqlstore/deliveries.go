@@ -272,7 +272,7 @@ func (t *tx) DueDeliveries(ctx context.Context, now int64, limit int) ([]store.D
 	return list[store.Delivery](ctx, t.reader, selectDueDeliveries, now, t.org, max(limit, 0))
 }
 
-var resumeWaiting = update(onDeliveries, "UPDATE deliveries SET state = 1, due = 0, lease = NULL WHERE bot_id = ? AND scope_id = ? AND state = 3")
+var resumeWaiting = update(onDeliveries, "UPDATE deliveries SET state = 1, due = 0, lease = NULL, waits_for = 0, reason = NULL WHERE bot_id = ? AND scope_id = ? AND state = 3")
 
 func (t *tx) ResumeWaiting(ctx context.Context, bot, scope string) error {
 	return t.c.exec(ctx, resumeWaiting, bot, scope)

@@ -36,7 +36,7 @@ func Run(t *testing.T, open Open) {
 		{"Limits", limitTests}, {"Update", updateTests}, {"View", viewTests},
 		{"WsTickets", wsTicketTests}, {"LoginFailures", loginFailureTests}, {"Presence", presenceTests}, {"Imports", importTests},
 		{"Files", fileTests}, {"Retention", retentionTests}, {"Webhooks", webhookTests}, {"Bounds", boundTests}, {"Quotas", quotaTests}, {"Leases", leaseTests}, {"Reach", reachTests},
-		{"Turns", turnTests},
+		{"Receipts", receiptTests}, {"Turns", turnTests},
 		{"Decisions", decisionTests},
 	}
 	for _, g := range groups {

@@ -1516,11 +1516,139 @@ func (x *RedeliverDeadResponse) GetRedelivered() int32 {
 	return 0
 }
 
+// Asks what became of a message.
+type GetReceiptsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The message, a direct one or one of a thread.
+	MessageId string `protobuf:"bytes,1,opt,name=message_id,json=messageId,proto3" json:"message_id,omitempty"`
+	// The page token from the previous page.
+	Cursor *string `protobuf:"bytes,2,opt,name=cursor,proto3,oneof" json:"cursor,omitempty"`
+	// The size of a page.
+	Limit         *int32 `protobuf:"varint,3,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetReceiptsRequest) Reset() {
+	*x = GetReceiptsRequest{}
+	mi := &file_b2b_v1_delivery_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetReceiptsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetReceiptsRequest) ProtoMessage() {}
+
+func (x *GetReceiptsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_b2b_v1_delivery_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetReceiptsRequest.ProtoReflect.Descriptor instead.
+func (*GetReceiptsRequest) Descriptor() ([]byte, []int) {
+	return file_b2b_v1_delivery_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *GetReceiptsRequest) GetMessageId() string {
+	if x != nil {
+		return x.MessageId
+	}
+	return ""
+}
+
+func (x *GetReceiptsRequest) GetCursor() string {
+	if x != nil && x.Cursor != nil {
+		return *x.Cursor
+	}
+	return ""
+}
+
+func (x *GetReceiptsRequest) GetLimit() int32 {
+	if x != nil && x.Limit != nil {
+		return *x.Limit
+	}
+	return 0
+}
+
+// A page of receipts, ordered by the ids of the bots.
+type GetReceiptsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The receipts.
+	Items []*Receipt `protobuf:"bytes,1,rep,name=items,proto3" json:"items,omitempty"`
+	// Whether there are more entries.
+	HasMore bool `protobuf:"varint,2,opt,name=has_more,json=hasMore,proto3" json:"has_more,omitempty"`
+	// The page token of the next page; absent on the last page.
+	Cursor        *string `protobuf:"bytes,3,opt,name=cursor,proto3,oneof" json:"cursor,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetReceiptsResponse) Reset() {
+	*x = GetReceiptsResponse{}
+	mi := &file_b2b_v1_delivery_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetReceiptsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetReceiptsResponse) ProtoMessage() {}
+
+func (x *GetReceiptsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_b2b_v1_delivery_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetReceiptsResponse.ProtoReflect.Descriptor instead.
+func (*GetReceiptsResponse) Descriptor() ([]byte, []int) {
+	return file_b2b_v1_delivery_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *GetReceiptsResponse) GetItems() []*Receipt {
+	if x != nil {
+		return x.Items
+	}
+	return nil
+}
+
+func (x *GetReceiptsResponse) GetHasMore() bool {
+	if x != nil {
+		return x.HasMore
+	}
+	return false
+}
+
+func (x *GetReceiptsResponse) GetCursor() string {
+	if x != nil && x.Cursor != nil {
+		return *x.Cursor
+	}
+	return ""
+}
+
 var File_b2b_v1_delivery_proto protoreflect.FileDescriptor
 
 const file_b2b_v1_delivery_proto_rawDesc = "" +
 	"\n" +
-	"\x15b2b/v1/delivery.proto\x12\x06b2b.v1\x1a\x1bb2b/options/v1/limits.proto\x1a\x1cb2b/options/v1/options.proto\x1a\x15b2b/v1/artifact.proto\x1a\x12b2b/v1/event.proto\x1a\x14b2b/v1/message.proto\x1a\x13b2b/v1/thread.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe1\x05\n" +
+	"\x15b2b/v1/delivery.proto\x12\x06b2b.v1\x1a\x1bb2b/options/v1/limits.proto\x1a\x1cb2b/options/v1/options.proto\x1a\x15b2b/v1/artifact.proto\x1a\x12b2b/v1/event.proto\x1a\x14b2b/v1/message.proto\x1a\x14b2b/v1/receipt.proto\x1a\x13b2b/v1/thread.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe1\x05\n" +
 	"\bDelivery\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12(\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x14.b2b.v1.DeliveryKindR\x04kind\x12+\n" +
@@ -1663,7 +1791,19 @@ const file_b2b_v1_delivery_proto_rawDesc = "" +
 	"\x04_botB\r\n" +
 	"\v_request_id\"9\n" +
 	"\x15RedeliverDeadResponse\x12 \n" +
-	"\vredelivered\x18\x01 \x01(\x05R\vredelivered*\xb0\x02\n" +
+	"\vredelivered\x18\x01 \x01(\x05R\vredelivered\"\x88\x01\n" +
+	"\x12GetReceiptsRequest\x12\x1d\n" +
+	"\n" +
+	"message_id\x18\x01 \x01(\tR\tmessageId\x12\x1b\n" +
+	"\x06cursor\x18\x02 \x01(\tH\x00R\x06cursor\x88\x01\x01\x12!\n" +
+	"\x05limit\x18\x03 \x01(\x05B\x06\xe2\xb5\x18\x02\bZH\x01R\x05limit\x88\x01\x01B\t\n" +
+	"\a_cursorB\b\n" +
+	"\x06_limit\"\x8f\x01\n" +
+	"\x13GetReceiptsResponse\x12-\n" +
+	"\x05items\x18\x01 \x03(\v2\x0f.b2b.v1.ReceiptB\x06\xe2\xb5\x18\x02\bZR\x05items\x12\x19\n" +
+	"\bhas_more\x18\x02 \x01(\bR\ahasMore\x12#\n" +
+	"\x06cursor\x18\x03 \x01(\tB\x06ڵ\x18\x02\b\x01H\x00R\x06cursor\x88\x01\x01B\t\n" +
+	"\a_cursor*\xb0\x02\n" +
 	"\fDeliveryKind\x12\x1d\n" +
 	"\x19DELIVERY_KIND_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14DELIVERY_KIND_DIRECT\x10\x01\x12\x19\n" +
@@ -1685,7 +1825,7 @@ const file_b2b_v1_delivery_proto_rawDesc = "" +
 	"\x10DeliveryWaitsFor\x12\"\n" +
 	"\x1eDELIVERY_WAITS_FOR_UNSPECIFIED\x10\x00\x12\x1c\n" +
 	"\x18DELIVERY_WAITS_FOR_HUMAN\x10\x01\x12\x1a\n" +
-	"\x16DELIVERY_WAITS_FOR_BOT\x10\x022\xf6\a\n" +
+	"\x16DELIVERY_WAITS_FOR_BOT\x10\x022\xf5\b\n" +
 	"\x0fDeliveryService\x12i\n" +
 	"\n" +
 	"ClaimInbox\x12\x19.b2b.v1.ClaimInboxRequest\x1a\x1a.b2b.v1.ClaimInboxResponse\"$\x8a\xb5\x18\x05\n" +
@@ -1703,7 +1843,9 @@ const file_b2b_v1_delivery_proto_rawDesc = "" +
 	"\x0eListDeliveries\x12\x1d.b2b.v1.ListDeliveriesRequest\x1a\x1e.b2b.v1.ListDeliveriesResponse\"'\x8a\xb5\x18\x06\n" +
 	"\x02\x02\x04\x10\x01\x82\xd3\xe4\x93\x02\x17\x12\x15/api/inbox/deliveries\x12w\n" +
 	"\rRedeliverDead\x12\x1c.b2b.v1.RedeliverDeadRequest\x1a\x1d.b2b.v1.RedeliverDeadResponse\")\x8a\xb5\x18\x06\n" +
-	"\x02\x02\x04\x10\x06\x82\xd3\xe4\x93\x02\x19:\x01*\"\x14/api/inbox/redeliverB1Z/github.com/b2b-protocol/b2b/sdk/go/b2b/v1;b2bv1b\x06proto3"
+	"\x02\x02\x04\x10\x06\x82\xd3\xe4\x93\x02\x19:\x01*\"\x14/api/inbox/redeliver\x12}\n" +
+	"\vGetReceipts\x12\x1a.b2b.v1.GetReceiptsRequest\x1a\x1b.b2b.v1.GetReceiptsResponse\"5\x8a\xb5\x18\x06\n" +
+	"\x02\x02\x04\x10\x01\x82\xd3\xe4\x93\x02%\x12#/api/messages/{message_id}/receiptsB1Z/github.com/b2b-protocol/b2b/sdk/go/b2b/v1;b2bv1b\x06proto3"
 
 var (
 	file_b2b_v1_delivery_proto_rawDescOnce sync.Once
@@ -1718,7 +1860,7 @@ func file_b2b_v1_delivery_proto_rawDescGZIP() []byte {
 }
 
 var file_b2b_v1_delivery_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_b2b_v1_delivery_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_b2b_v1_delivery_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_b2b_v1_delivery_proto_goTypes = []any{
 	(DeliveryKind)(0),                // 0: b2b.v1.DeliveryKind
 	(DeliveryState)(0),               // 1: b2b.v1.DeliveryState
@@ -1741,23 +1883,26 @@ var file_b2b_v1_delivery_proto_goTypes = []any{
 	(*ListDeliveriesResponse)(nil),   // 18: b2b.v1.ListDeliveriesResponse
 	(*RedeliverDeadRequest)(nil),     // 19: b2b.v1.RedeliverDeadRequest
 	(*RedeliverDeadResponse)(nil),    // 20: b2b.v1.RedeliverDeadResponse
-	(*timestamppb.Timestamp)(nil),    // 21: google.protobuf.Timestamp
-	(*Event)(nil),                    // 22: b2b.v1.Event
-	(*Thread)(nil),                   // 23: b2b.v1.Thread
-	(*ThreadMessage)(nil),            // 24: b2b.v1.ThreadMessage
-	(*Artifact)(nil),                 // 25: b2b.v1.Artifact
+	(*GetReceiptsRequest)(nil),       // 21: b2b.v1.GetReceiptsRequest
+	(*GetReceiptsResponse)(nil),      // 22: b2b.v1.GetReceiptsResponse
+	(*timestamppb.Timestamp)(nil),    // 23: google.protobuf.Timestamp
+	(*Event)(nil),                    // 24: b2b.v1.Event
+	(*Thread)(nil),                   // 25: b2b.v1.Thread
+	(*ThreadMessage)(nil),            // 26: b2b.v1.ThreadMessage
+	(*Artifact)(nil),                 // 27: b2b.v1.Artifact
+	(*Receipt)(nil),                  // 28: b2b.v1.Receipt
 }
 var file_b2b_v1_delivery_proto_depIdxs = []int32{
 	0,  // 0: b2b.v1.Delivery.kind:type_name -> b2b.v1.DeliveryKind
 	1,  // 1: b2b.v1.Delivery.state:type_name -> b2b.v1.DeliveryState
-	21, // 2: b2b.v1.Delivery.created_at:type_name -> google.protobuf.Timestamp
-	21, // 3: b2b.v1.Delivery.due_at:type_name -> google.protobuf.Timestamp
+	23, // 2: b2b.v1.Delivery.created_at:type_name -> google.protobuf.Timestamp
+	23, // 3: b2b.v1.Delivery.due_at:type_name -> google.protobuf.Timestamp
 	2,  // 4: b2b.v1.Delivery.waits_for:type_name -> b2b.v1.DeliveryWaitsFor
-	22, // 5: b2b.v1.Delivery.event:type_name -> b2b.v1.Event
+	24, // 5: b2b.v1.Delivery.event:type_name -> b2b.v1.Event
 	4,  // 6: b2b.v1.Delivery.context:type_name -> b2b.v1.DeliveryContext
-	23, // 7: b2b.v1.DeliveryContext.thread:type_name -> b2b.v1.Thread
-	24, // 8: b2b.v1.DeliveryContext.messages:type_name -> b2b.v1.ThreadMessage
-	25, // 9: b2b.v1.DeliveryContext.artifacts:type_name -> b2b.v1.Artifact
+	25, // 7: b2b.v1.DeliveryContext.thread:type_name -> b2b.v1.Thread
+	26, // 8: b2b.v1.DeliveryContext.messages:type_name -> b2b.v1.ThreadMessage
+	27, // 9: b2b.v1.DeliveryContext.artifacts:type_name -> b2b.v1.Artifact
 	0,  // 10: b2b.v1.ClaimInboxRequest.kinds:type_name -> b2b.v1.DeliveryKind
 	3,  // 11: b2b.v1.ClaimInboxResponse.items:type_name -> b2b.v1.Delivery
 	3,  // 12: b2b.v1.NackDeliveryResponse.delivery:type_name -> b2b.v1.Delivery
@@ -1767,27 +1912,30 @@ var file_b2b_v1_delivery_proto_depIdxs = []int32{
 	3,  // 16: b2b.v1.WaitDeliveryResponse.delivery:type_name -> b2b.v1.Delivery
 	1,  // 17: b2b.v1.ListDeliveriesRequest.state:type_name -> b2b.v1.DeliveryState
 	3,  // 18: b2b.v1.ListDeliveriesResponse.items:type_name -> b2b.v1.Delivery
-	5,  // 19: b2b.v1.DeliveryService.ClaimInbox:input_type -> b2b.v1.ClaimInboxRequest
-	7,  // 20: b2b.v1.DeliveryService.AckDelivery:input_type -> b2b.v1.AckDeliveryRequest
-	9,  // 21: b2b.v1.DeliveryService.NackDelivery:input_type -> b2b.v1.NackDeliveryRequest
-	11, // 22: b2b.v1.DeliveryService.ExtendDelivery:input_type -> b2b.v1.ExtendDeliveryRequest
-	13, // 23: b2b.v1.DeliveryService.ProgressDelivery:input_type -> b2b.v1.ProgressDeliveryRequest
-	15, // 24: b2b.v1.DeliveryService.WaitDelivery:input_type -> b2b.v1.WaitDeliveryRequest
-	17, // 25: b2b.v1.DeliveryService.ListDeliveries:input_type -> b2b.v1.ListDeliveriesRequest
-	19, // 26: b2b.v1.DeliveryService.RedeliverDead:input_type -> b2b.v1.RedeliverDeadRequest
-	6,  // 27: b2b.v1.DeliveryService.ClaimInbox:output_type -> b2b.v1.ClaimInboxResponse
-	8,  // 28: b2b.v1.DeliveryService.AckDelivery:output_type -> b2b.v1.AckDeliveryResponse
-	10, // 29: b2b.v1.DeliveryService.NackDelivery:output_type -> b2b.v1.NackDeliveryResponse
-	12, // 30: b2b.v1.DeliveryService.ExtendDelivery:output_type -> b2b.v1.ExtendDeliveryResponse
-	14, // 31: b2b.v1.DeliveryService.ProgressDelivery:output_type -> b2b.v1.ProgressDeliveryResponse
-	16, // 32: b2b.v1.DeliveryService.WaitDelivery:output_type -> b2b.v1.WaitDeliveryResponse
-	18, // 33: b2b.v1.DeliveryService.ListDeliveries:output_type -> b2b.v1.ListDeliveriesResponse
-	20, // 34: b2b.v1.DeliveryService.RedeliverDead:output_type -> b2b.v1.RedeliverDeadResponse
-	27, // [27:35] is the sub-list for method output_type
-	19, // [19:27] is the sub-list for method input_type
-	19, // [19:19] is the sub-list for extension type_name
-	19, // [19:19] is the sub-list for extension extendee
-	0,  // [0:19] is the sub-list for field type_name
+	28, // 19: b2b.v1.GetReceiptsResponse.items:type_name -> b2b.v1.Receipt
+	5,  // 20: b2b.v1.DeliveryService.ClaimInbox:input_type -> b2b.v1.ClaimInboxRequest
+	7,  // 21: b2b.v1.DeliveryService.AckDelivery:input_type -> b2b.v1.AckDeliveryRequest
+	9,  // 22: b2b.v1.DeliveryService.NackDelivery:input_type -> b2b.v1.NackDeliveryRequest
+	11, // 23: b2b.v1.DeliveryService.ExtendDelivery:input_type -> b2b.v1.ExtendDeliveryRequest
+	13, // 24: b2b.v1.DeliveryService.ProgressDelivery:input_type -> b2b.v1.ProgressDeliveryRequest
+	15, // 25: b2b.v1.DeliveryService.WaitDelivery:input_type -> b2b.v1.WaitDeliveryRequest
+	17, // 26: b2b.v1.DeliveryService.ListDeliveries:input_type -> b2b.v1.ListDeliveriesRequest
+	19, // 27: b2b.v1.DeliveryService.RedeliverDead:input_type -> b2b.v1.RedeliverDeadRequest
+	21, // 28: b2b.v1.DeliveryService.GetReceipts:input_type -> b2b.v1.GetReceiptsRequest
+	6,  // 29: b2b.v1.DeliveryService.ClaimInbox:output_type -> b2b.v1.ClaimInboxResponse
+	8,  // 30: b2b.v1.DeliveryService.AckDelivery:output_type -> b2b.v1.AckDeliveryResponse
+	10, // 31: b2b.v1.DeliveryService.NackDelivery:output_type -> b2b.v1.NackDeliveryResponse
+	12, // 32: b2b.v1.DeliveryService.ExtendDelivery:output_type -> b2b.v1.ExtendDeliveryResponse
+	14, // 33: b2b.v1.DeliveryService.ProgressDelivery:output_type -> b2b.v1.ProgressDeliveryResponse
+	16, // 34: b2b.v1.DeliveryService.WaitDelivery:output_type -> b2b.v1.WaitDeliveryResponse
+	18, // 35: b2b.v1.DeliveryService.ListDeliveries:output_type -> b2b.v1.ListDeliveriesResponse
+	20, // 36: b2b.v1.DeliveryService.RedeliverDead:output_type -> b2b.v1.RedeliverDeadResponse
+	22, // 37: b2b.v1.DeliveryService.GetReceipts:output_type -> b2b.v1.GetReceiptsResponse
+	29, // [29:38] is the sub-list for method output_type
+	20, // [20:29] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 func init() { file_b2b_v1_delivery_proto_init() }
@@ -1798,6 +1946,7 @@ func file_b2b_v1_delivery_proto_init() {
 	file_b2b_v1_artifact_proto_init()
 	file_b2b_v1_event_proto_init()
 	file_b2b_v1_message_proto_init()
+	file_b2b_v1_receipt_proto_init()
 	file_b2b_v1_thread_proto_init()
 	file_b2b_v1_delivery_proto_msgTypes[0].OneofWrappers = []any{}
 	file_b2b_v1_delivery_proto_msgTypes[1].OneofWrappers = []any{}
@@ -1810,13 +1959,15 @@ func file_b2b_v1_delivery_proto_init() {
 	file_b2b_v1_delivery_proto_msgTypes[14].OneofWrappers = []any{}
 	file_b2b_v1_delivery_proto_msgTypes[15].OneofWrappers = []any{}
 	file_b2b_v1_delivery_proto_msgTypes[16].OneofWrappers = []any{}
+	file_b2b_v1_delivery_proto_msgTypes[18].OneofWrappers = []any{}
+	file_b2b_v1_delivery_proto_msgTypes[19].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_b2b_v1_delivery_proto_rawDesc), len(file_b2b_v1_delivery_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   18,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

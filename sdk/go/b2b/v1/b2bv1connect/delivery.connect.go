@@ -60,6 +60,9 @@ const (
 	// DeliveryServiceRedeliverDeadProcedure is the fully-qualified name of the DeliveryService's
 	// RedeliverDead RPC.
 	DeliveryServiceRedeliverDeadProcedure = "/b2b.v1.DeliveryService/RedeliverDead"
+	// DeliveryServiceGetReceiptsProcedure is the fully-qualified name of the DeliveryService's
+	// GetReceipts RPC.
+	DeliveryServiceGetReceiptsProcedure = "/b2b.v1.DeliveryService/GetReceipts"
 )
 
 // DeliveryServiceClient is a client for the b2b.v1.DeliveryService service.
@@ -82,6 +85,9 @@ type DeliveryServiceClient interface {
 	ListDeliveries(context.Context, *v1.ListDeliveriesRequest) (*v1.ListDeliveriesResponse, error)
 	// Queues deliveries again that failed or are dead.
 	RedeliverDead(context.Context, *v1.RedeliverDeadRequest) (*v1.RedeliverDeadResponse, error)
+	// Says what became of a message at each bot that it is addressed to, for those who may read the
+	// message.
+	GetReceipts(context.Context, *v1.GetReceiptsRequest) (*v1.GetReceiptsResponse, error)
 }
 
 // NewDeliveryServiceClient constructs a client for the b2b.v1.DeliveryService service. By default,
@@ -143,6 +149,12 @@ func NewDeliveryServiceClient(httpClient connect.HTTPClient, baseURL string, opt
 			connect.WithSchema(deliveryServiceMethods.ByName("RedeliverDead")),
 			connect.WithClientOptions(opts...),
 		),
+		getReceipts: connect.NewClient[v1.GetReceiptsRequest, v1.GetReceiptsResponse](
+			httpClient,
+			baseURL+DeliveryServiceGetReceiptsProcedure,
+			connect.WithSchema(deliveryServiceMethods.ByName("GetReceipts")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
@@ -156,6 +168,7 @@ type deliveryServiceClient struct {
 	waitDelivery     *connect.Client[v1.WaitDeliveryRequest, v1.WaitDeliveryResponse]
 	listDeliveries   *connect.Client[v1.ListDeliveriesRequest, v1.ListDeliveriesResponse]
 	redeliverDead    *connect.Client[v1.RedeliverDeadRequest, v1.RedeliverDeadResponse]
+	getReceipts      *connect.Client[v1.GetReceiptsRequest, v1.GetReceiptsResponse]
 }
 
 // ClaimInbox calls b2b.v1.DeliveryService.ClaimInbox.
@@ -230,6 +243,15 @@ func (c *deliveryServiceClient) RedeliverDead(ctx context.Context, req *v1.Redel
 	return nil, err
 }
 
+// GetReceipts calls b2b.v1.DeliveryService.GetReceipts.
+func (c *deliveryServiceClient) GetReceipts(ctx context.Context, req *v1.GetReceiptsRequest) (*v1.GetReceiptsResponse, error) {
+	response, err := c.getReceipts.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // DeliveryServiceHandler is an implementation of the b2b.v1.DeliveryService service.
 type DeliveryServiceHandler interface {
 	// Hands out deliveries of the caller's inbox, and waits for one if asked to. The first claim of a
@@ -250,6 +272,9 @@ type DeliveryServiceHandler interface {
 	ListDeliveries(context.Context, *v1.ListDeliveriesRequest) (*v1.ListDeliveriesResponse, error)
 	// Queues deliveries again that failed or are dead.
 	RedeliverDead(context.Context, *v1.RedeliverDeadRequest) (*v1.RedeliverDeadResponse, error)
+	// Says what became of a message at each bot that it is addressed to, for those who may read the
+	// message.
+	GetReceipts(context.Context, *v1.GetReceiptsRequest) (*v1.GetReceiptsResponse, error)
 }
 
 // NewDeliveryServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -307,6 +332,12 @@ func NewDeliveryServiceHandler(svc DeliveryServiceHandler, opts ...connect.Handl
 		connect.WithSchema(deliveryServiceMethods.ByName("RedeliverDead")),
 		connect.WithHandlerOptions(opts...),
 	)
+	deliveryServiceGetReceiptsHandler := connect.NewUnaryHandlerSimple(
+		DeliveryServiceGetReceiptsProcedure,
+		svc.GetReceipts,
+		connect.WithSchema(deliveryServiceMethods.ByName("GetReceipts")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/b2b.v1.DeliveryService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case DeliveryServiceClaimInboxProcedure:
@@ -325,6 +356,8 @@ func NewDeliveryServiceHandler(svc DeliveryServiceHandler, opts ...connect.Handl
 			deliveryServiceListDeliveriesHandler.ServeHTTP(w, r)
 		case DeliveryServiceRedeliverDeadProcedure:
 			deliveryServiceRedeliverDeadHandler.ServeHTTP(w, r)
+		case DeliveryServiceGetReceiptsProcedure:
+			deliveryServiceGetReceiptsHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -364,4 +397,8 @@ func (UnimplementedDeliveryServiceHandler) ListDeliveries(context.Context, *v1.L
 
 func (UnimplementedDeliveryServiceHandler) RedeliverDead(context.Context, *v1.RedeliverDeadRequest) (*v1.RedeliverDeadResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("b2b.v1.DeliveryService.RedeliverDead is not implemented"))
+}
+
+func (UnimplementedDeliveryServiceHandler) GetReceipts(context.Context, *v1.GetReceiptsRequest) (*v1.GetReceiptsResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("b2b.v1.DeliveryService.GetReceipts is not implemented"))
 }

@@ -68,6 +68,8 @@ import type {
   GetOrgRequest,
   GetOrgSettingsRequest,
   GetOrgThreadRequest,
+  GetReceiptsRequest,
+  GetReceiptsResponse,
   GetSessionRequest,
   GetSessionResponse,
   GetSkillRequest,
@@ -1279,6 +1281,19 @@ export async function listDeliveries(transport: Transport, fields?: ListDeliveri
  */
 export async function redeliverDead(transport: Transport, fields?: RedeliverDeadRequest, options?: CallOptions): Promise<RedeliverDeadResponse> {
   return json(transport, body("POST", "/api/inbox/redeliver", once(transport, fields)), options);
+}
+
+/**
+ * Says what became of a message at each bot that it is addressed to, for those who may read the
+ * message.
+ *
+ * `GET /api/messages/{message_id}/receipts`. Callers: bots, org admins. Scope of a bot's token:
+ * `read`.
+ *
+ * @param messageId The message, a direct one or one of a thread.
+ */
+export async function getReceipts(transport: Transport, messageId: string, fields?: GetReceiptsRequest, options?: CallOptions): Promise<GetReceiptsResponse> {
+  return json(transport, query("GET", path`/api/messages/${messageId}/receipts`, fields), options);
 }
 
 /**

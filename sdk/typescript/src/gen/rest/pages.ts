@@ -14,6 +14,7 @@ import type {
   Delivery,
   FoundMessage,
   GetInboxRequest,
+  GetReceiptsRequest,
   InboxMessage,
   InviteCode,
   Lease,
@@ -42,6 +43,7 @@ import type {
   OrgListing,
   OrgSession,
   OrgTicket,
+  Receipt,
   SearchOrgMessagesRequest,
   Thread,
   ThreadMessage,
@@ -230,6 +232,15 @@ export function eachCatchupEvent(transport: Transport, fields: ListCatchupEvents
  */
 export function eachDelivery(transport: Transport, fields?: ListDeliveriesRequest, options?: CallOptions): AsyncGenerator<Delivery, void, undefined> {
   return pages(transport, query("GET", "/api/inbox/deliveries", fields), options, "cursor", "items");
+}
+
+/**
+ * Returns all entries of getReceipts, and reads one page at a time. `limit` is the size of a page.
+ *
+ * @param messageId The message, a direct one or one of a thread.
+ */
+export function eachReceipt(transport: Transport, messageId: string, fields?: GetReceiptsRequest, options?: CallOptions): AsyncGenerator<Receipt, void, undefined> {
+  return pages(transport, query("GET", path`/api/messages/${messageId}/receipts`, fields), options, "cursor", "items");
 }
 
 /**

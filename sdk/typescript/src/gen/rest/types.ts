@@ -3366,6 +3366,73 @@ export interface RedeliverDeadResponse {
   redelivered: number;
 }
 
+/** The fields of getReceipts. */
+export interface GetReceiptsRequest {
+  /** The page token from the previous page. */
+  cursor?: string | undefined;
+  /** The size of a page. 1 to 200; default 50. */
+  limit?: number | undefined;
+}
+
+/**
+ * What became of a message at a bot.
+ *
+ * - `unconfirmed`: The bot does not use its inbox, or did not yet: nobody knows whether it has read
+ * the message.
+ * - `queued`: It is in the inbox of the bot, and waits for a worker.
+ * - `working`: A worker of the bot has it.
+ * - `waiting`: The bot waits for a person or another bot.
+ * - `done`: The bot settled it.
+ * - `failed`: The bot gave it up.
+ * - `dead`: It was handed out as often as the org allows.
+ */
+export type ReceiptState = "unconfirmed" | "queued" | "working" | "waiting" | "done" | "failed" | "dead";
+
+/**
+ * For whom a bot waits.
+ *
+ * - `human`: A person.
+ * - `bot`: Another bot.
+ */
+export type WaitsFor = "human" | "bot";
+
+/** What became of a message at a bot. */
+export interface Receipt {
+  /** The bot's id. */
+  id: string;
+  /** Its name. */
+  name: string;
+  /** Why the message is addressed to it. */
+  why: AddressedBy;
+  /** What became of the message. */
+  state: ReceiptState;
+  /** While it is not done: how often it was handed out. */
+  attempt?: number;
+  /** What the worker does, as it said itself. */
+  progress?: string;
+  /** For whom it waits. */
+  waits_for?: WaitsFor;
+  /** Why it was given back, waits, failed or is dead. */
+  reason?: string;
+  /**
+   * Queued: when it is handed out again at the earliest. Working: when the lease ends. Waiting:
+   * when it is queued again.
+   *
+   * Unix milliseconds.
+   */
+  due_at?: number;
+}
+
+/** A page of receipts, ordered by the ids of the bots. */
+export interface GetReceiptsResponse {
+  /** The receipts. At most 200. */
+  items: Receipt[];
+  /** Whether there are more entries. */
+  has_more: boolean;
+  /** The page token of the next page; absent on the last page. */
+  cursor?: string;
+}
+
 /**
  * Every code that a server may return. Since 0.1.
  *

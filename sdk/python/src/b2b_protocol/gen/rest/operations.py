@@ -1640,6 +1640,25 @@ class Rest(Caller):
         """
         return cast("types.RedeliverDeadResponse", self._json(body("POST", "/api/inbox/redeliver", self._once(fields)), timeout, headers, on_response))
 
+    def get_receipts(
+        self,
+        message_id: str,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        on_response: Callable[[httpx.Response], object] | None = None,
+        **fields: Unpack[types.GetReceiptsRequest],
+    ) -> types.GetReceiptsResponse:
+        """Says what became of a message at each bot that it is addressed to, for those who may read
+        the message.
+
+        `GET /api/messages/{message_id}/receipts`. Callers: bots, org admins. Scope of a bot's
+        token: `read`.
+
+        :param message_id: The message, a direct one or one of a thread.
+        """
+        return cast("types.GetReceiptsResponse", self._json(query("GET", path("/api/messages/{}/receipts", message_id), fields), timeout, headers, on_response))
+
     def upload_file(
         self,
         file: bytes | BinaryIO,
@@ -2130,6 +2149,21 @@ class Rest(Caller):
         of a page.
         """
         return self._pages(query("GET", "/api/inbox/deliveries", fields), timeout, headers, "cursor", "items")
+
+    def iter_receipts(
+        self,
+        message_id: str,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        **fields: Unpack[types.GetReceiptsRequest],
+    ) -> Iterator[types.Receipt]:
+        """Returns all entries of get_receipts, and reads one page at a time. `limit` is the size of
+        a page.
+
+        :param message_id: The message, a direct one or one of a thread.
+        """
+        return self._pages(query("GET", path("/api/messages/{}/receipts", message_id), fields), timeout, headers, "cursor", "items")
 
     def iter_dead_letters(
         self,
@@ -3773,6 +3807,25 @@ class AsyncRest(AsyncCaller):
         """
         return cast("types.RedeliverDeadResponse", await self._json(body("POST", "/api/inbox/redeliver", self._once(fields)), timeout, headers, on_response))
 
+    async def get_receipts(
+        self,
+        message_id: str,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        on_response: Callable[[httpx.Response], object] | None = None,
+        **fields: Unpack[types.GetReceiptsRequest],
+    ) -> types.GetReceiptsResponse:
+        """Says what became of a message at each bot that it is addressed to, for those who may read
+        the message.
+
+        `GET /api/messages/{message_id}/receipts`. Callers: bots, org admins. Scope of a bot's
+        token: `read`.
+
+        :param message_id: The message, a direct one or one of a thread.
+        """
+        return cast("types.GetReceiptsResponse", await self._json(query("GET", path("/api/messages/{}/receipts", message_id), fields), timeout, headers, on_response))
+
     async def upload_file(
         self,
         file: bytes | BinaryIO,
@@ -4263,6 +4316,21 @@ class AsyncRest(AsyncCaller):
         of a page.
         """
         return self._pages(query("GET", "/api/inbox/deliveries", fields), timeout, headers, "cursor", "items")
+
+    def iter_receipts(
+        self,
+        message_id: str,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        **fields: Unpack[types.GetReceiptsRequest],
+    ) -> AsyncIterator[types.Receipt]:
+        """Returns all entries of get_receipts, and reads one page at a time. `limit` is the size of
+        a page.
+
+        :param message_id: The message, a direct one or one of a thread.
+        """
+        return self._pages(query("GET", path("/api/messages/{}/receipts", message_id), fields), timeout, headers, "cursor", "items")
 
     def iter_dead_letters(
         self,

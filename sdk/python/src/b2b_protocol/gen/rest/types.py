@@ -4056,6 +4056,84 @@ class RedeliverDeadResponse(TypedDict):
     redelivered: int
     """How many."""
 
+
+class GetReceiptsRequest(TypedDict):
+    """The fields of get_receipts."""
+
+    cursor: NotRequired[str]
+    """The page token from the previous page."""
+
+    limit: NotRequired[int]
+    """The size of a page. 1 to 200; default 50."""
+
+ReceiptState: TypeAlias = Literal["unconfirmed", "queued", "working", "waiting", "done", "failed", "dead"]
+"""What became of a message at a bot.
+
+- `unconfirmed`: The bot does not use its inbox, or did not yet: nobody knows whether it has read
+the message.
+- `queued`: It is in the inbox of the bot, and waits for a worker.
+- `working`: A worker of the bot has it.
+- `waiting`: The bot waits for a person or another bot.
+- `done`: The bot settled it.
+- `failed`: The bot gave it up.
+- `dead`: It was handed out as often as the org allows.
+"""
+
+WaitsFor: TypeAlias = Literal["human", "bot"]
+"""For whom a bot waits.
+
+- `human`: A person.
+- `bot`: Another bot.
+"""
+
+
+class Receipt(TypedDict):
+    """What became of a message at a bot."""
+
+    id: str
+    """The bot's id."""
+
+    name: str
+    """Its name."""
+
+    why: AddressedBy
+    """Why the message is addressed to it."""
+
+    state: ReceiptState
+    """What became of the message."""
+
+    attempt: NotRequired[int]
+    """While it is not done: how often it was handed out."""
+
+    progress: NotRequired[str]
+    """What the worker does, as it said itself."""
+
+    waits_for: NotRequired[WaitsFor]
+    """For whom it waits."""
+
+    reason: NotRequired[str]
+    """Why it was given back, waits, failed or is dead."""
+
+    due_at: NotRequired[int]
+    """Queued: when it is handed out again at the earliest. Working: when the lease ends. Waiting:
+    when it is queued again.
+
+    Unix milliseconds.
+    """
+
+
+class GetReceiptsResponse(TypedDict):
+    """A page of receipts, ordered by the ids of the bots."""
+
+    items: list[Receipt]
+    """The receipts. At most 200."""
+
+    has_more: bool
+    """Whether there are more entries."""
+
+    cursor: NotRequired[str]
+    """The page token of the next page; absent on the last page."""
+
 ErrorCode: TypeAlias = Literal["AUTH_REQUIRED", "INVALID_TOKEN", "TOKEN_EXPIRED", "SESSION_INVALID", "INVALID_CREDENTIALS", "INVALID_TICKET", "TICKET_EXPIRED", "TICKET_CONSUMED", "INVALID_INVITE_CODE", "BOT_NOT_ACTIVE", "ORG_SUSPENDED", "ORG_DESTROYED", "ORG_INACTIVE", "ORG_MISMATCH", "FORBIDDEN", "INSUFFICIENT_SCOPE", "HUMAN_SESSION_REQUIRED", "CSRF_ERROR", "DM_SEND_BLOCKED", "JOIN_REQUIRED", "WRITE_PERMISSION_DENIED", "INVITE_ONLY", "ORG_CONTEXT_REQUIRED", "VALIDATION_ERROR", "RESERVED_NAME", "INVALID_REF", "SELF_LOGOUT", "SELF_DEMOTION", "INVALID_TRANSITION", "NOT_FOUND", "NAME_CONFLICT", "NAME_TOMBSTONED", "CONFLICT", "REVISION_CONFLICT", "THREAD_CLOSED", "THREAD_TERMINAL", "ALREADY_REQUESTED", "ALREADY_PARTICIPANT", "JOIN_FAILED", "IDEMPOTENCY_KEY_REUSED", "PAYLOAD_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE", "RATE_LIMITED", "INTERNAL_ERROR", "SERVER_ERROR", "UNAVAILABLE", "CURSOR_EXPIRED", "CURSOR_AHEAD", "EPOCH_CHANGED", "UPLOAD_ERROR", "FILE_TOO_LARGE", "STORAGE_ERROR", "READ_ERROR", "RANGE_NOT_SATISFIABLE", "TOO_MANY_STREAMS", "QUOTA_EXCEEDED", "LEASE_HELD", "LEASE_LOST", "TURN_LIMIT", "BUDGET_EXCEEDED", "DECISION_CLOSED", "DECISION_OPEN", "NOT_ASKED", "THREAD_FULL"]
 """Every code that a server may return. Since 0.1.
 
@@ -4741,6 +4819,11 @@ __all__ = [
     "ListDeliveriesResponse",
     "RedeliverDeadRequest",
     "RedeliverDeadResponse",
+    "GetReceiptsRequest",
+    "ReceiptState",
+    "WaitsFor",
+    "Receipt",
+    "GetReceiptsResponse",
     "ErrorCode",
     "UploadFileRequest",
     "File",

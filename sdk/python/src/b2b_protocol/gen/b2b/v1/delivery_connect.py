@@ -19,7 +19,7 @@ from connectrpc.server import ConnectASGIApplication, ConnectWSGIApplication, DE
 from protobuf import DescService
 
 from . import delivery_pb
-from .delivery_pb import AckDeliveryRequest, AckDeliveryResponse, ClaimInboxRequest, ClaimInboxResponse, ExtendDeliveryRequest, ExtendDeliveryResponse, ListDeliveriesRequest, ListDeliveriesResponse, NackDeliveryRequest, NackDeliveryResponse, ProgressDeliveryRequest, ProgressDeliveryResponse, RedeliverDeadRequest, RedeliverDeadResponse, WaitDeliveryRequest, WaitDeliveryResponse
+from .delivery_pb import AckDeliveryRequest, AckDeliveryResponse, ClaimInboxRequest, ClaimInboxResponse, ExtendDeliveryRequest, ExtendDeliveryResponse, GetReceiptsRequest, GetReceiptsResponse, ListDeliveriesRequest, ListDeliveriesResponse, NackDeliveryRequest, NackDeliveryResponse, ProgressDeliveryRequest, ProgressDeliveryResponse, RedeliverDeadRequest, RedeliverDeadResponse, WaitDeliveryRequest, WaitDeliveryResponse
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable, Mapping
@@ -82,6 +82,13 @@ class DeliveryService(Protocol):
     async def redeliver_dead(self, request: RedeliverDeadRequest, ctx: RequestContext[RedeliverDeadRequest, RedeliverDeadResponse], /) -> RedeliverDeadResponse:
         """
         Queues deliveries again that failed or are dead.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    async def get_receipts(self, request: GetReceiptsRequest, ctx: RequestContext[GetReceiptsRequest, GetReceiptsResponse], /) -> GetReceiptsResponse:
+        """
+        Says what became of a message at each bot that it is addressed to, for those who may read the
+        message.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -190,6 +197,17 @@ class DeliveryServiceASGIApplication(ConnectASGIApplication[DeliveryService]):
                         stream_type=StreamType.UNARY,
                     ),
                     function=svc.redeliver_dead,
+                ),
+                "/b2b.v1.DeliveryService/GetReceipts": Endpoint.unary(
+                    method=MethodInfo(
+                        name="GetReceipts",
+                        service_name="b2b.v1.DeliveryService",
+                        input=GetReceiptsRequest,
+                        output=GetReceiptsResponse,
+                        idempotency_level=IdempotencyLevel.UNKNOWN,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=svc.get_receipts,
                 ),
             },
             interceptors=interceptors,
@@ -395,6 +413,30 @@ class DeliveryServiceClient(ConnectClient):
             headers=headers,
             timeout_ms=timeout_ms,
         )
+    async def get_receipts(
+        self,
+        request: GetReceiptsRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+    ) -> GetReceiptsResponse:
+        """
+        Says what became of a message at each bot that it is addressed to, for those who may read the
+        message.
+        """
+        return await self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="GetReceipts",
+                service_name="b2b.v1.DeliveryService",
+                input=GetReceiptsRequest,
+                output=GetReceiptsResponse,
+                idempotency_level=IdempotencyLevel.UNKNOWN,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+        )
 
 class DeliveryServiceSync(Protocol):
     """
@@ -448,6 +490,13 @@ class DeliveryServiceSync(Protocol):
     def redeliver_dead(self, request: RedeliverDeadRequest, ctx: RequestContext[RedeliverDeadRequest, RedeliverDeadResponse], /) -> RedeliverDeadResponse:
         """
         Queues deliveries again that failed or are dead.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    def get_receipts(self, request: GetReceiptsRequest, ctx: RequestContext[GetReceiptsRequest, GetReceiptsResponse], /) -> GetReceiptsResponse:
+        """
+        Says what became of a message at each bot that it is addressed to, for those who may read the
+        message.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -554,6 +603,17 @@ class DeliveryServiceWSGIApplication(ConnectWSGIApplication):
                         stream_type=StreamType.UNARY,
                     ),
                     function=service.redeliver_dead,
+                ),
+                "/b2b.v1.DeliveryService/GetReceipts": EndpointSync.unary(
+                    method=MethodInfo(
+                        name="GetReceipts",
+                        service_name="b2b.v1.DeliveryService",
+                        input=GetReceiptsRequest,
+                        output=GetReceiptsResponse,
+                        idempotency_level=IdempotencyLevel.UNKNOWN,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=service.get_receipts,
                 ),
             },
             interceptors=interceptors,
@@ -753,6 +813,30 @@ class DeliveryServiceClientSync(ConnectClientSync):
                 service_name="b2b.v1.DeliveryService",
                 input=RedeliverDeadRequest,
                 output=RedeliverDeadResponse,
+                idempotency_level=IdempotencyLevel.UNKNOWN,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+        )
+    def get_receipts(
+        self,
+        request: GetReceiptsRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+    ) -> GetReceiptsResponse:
+        """
+        Says what became of a message at each bot that it is addressed to, for those who may read the
+        message.
+        """
+        return self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="GetReceipts",
+                service_name="b2b.v1.DeliveryService",
+                input=GetReceiptsRequest,
+                output=GetReceiptsResponse,
                 idempotency_level=IdempotencyLevel.UNKNOWN,
                 stream_type=StreamType.UNARY,
             ),

@@ -206,6 +206,103 @@ class Recipients(Message[_RecipientsFields]):
         not_reached: list[NotReached]
         more_not_reached: bool
 
+_ReceiptFields: TypeAlias = Literal["id", "name", "why", "state", "attempt", "progress", "waits_for", "reason", "due_at"]
+
+class Receipt(Message[_ReceiptFields]):
+    """
+    What became of a message at a bot.
+
+    ```proto
+    message b2b.v1.Receipt
+    ```
+
+    Attributes:
+        id:
+            The bot's id.
+
+            ```proto
+            string id = 1;
+            ```
+        name:
+            Its name.
+
+            ```proto
+            string name = 2;
+            ```
+        why:
+            Why the message is addressed to it.
+
+            ```proto
+            b2b.v1.AddressedBy why = 3;
+            ```
+        state:
+            What became of the message.
+
+            ```proto
+            b2b.v1.ReceiptState state = 4;
+            ```
+        attempt:
+            While it is not done: how often it was handed out.
+
+            ```proto
+            optional int32 attempt = 5;
+            ```
+        progress:
+            What the worker does, as it said itself.
+
+            ```proto
+            optional string progress = 6;
+            ```
+        waits_for:
+            For whom it waits.
+
+            ```proto
+            optional b2b.v1.WaitsFor waits_for = 7;
+            ```
+        reason:
+            Why it was given back, waits, failed or is dead.
+
+            ```proto
+            optional string reason = 8;
+            ```
+        due_at:
+            Queued: when it is handed out again at the earliest. Working: when the lease ends. Waiting: when
+            it is queued again.
+
+            ```proto
+            optional google.protobuf.Timestamp due_at = 9;
+            ```
+    """
+
+    __slots__ = ("id", "name", "why", "state", "attempt", "progress", "waits_for", "reason", "due_at")
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            id: str = "",
+            name: str = "",
+            why: AddressedBy | None = None,
+            state: ReceiptState | None = None,
+            attempt: int | None = None,
+            progress: str | None = None,
+            waits_for: WaitsFor | None = None,
+            reason: str | None = None,
+            due_at: Timestamp | None = None,
+        ) -> None:
+            pass
+
+        id: str
+        name: str
+        why: AddressedBy
+        state: ReceiptState
+        attempt: int
+        progress: str
+        waits_for: WaitsFor
+        reason: str
+        due_at: Timestamp | None
+
 class AddressedBy(Enum):
     """
     Why a message is addressed to a bot. Of several reasons the first in this order counts.
@@ -354,9 +451,110 @@ class NotReachedReason(Enum):
     DELETED = 6
     TOO_MANY_MENTIONS = 7
 
+class ReceiptState(Enum):
+    """
+    What became of a message at a bot.
+
+    ```proto
+    enum b2b.v1.ReceiptState
+    ```
+
+    Attributes:
+        UNSPECIFIED:
+            Never sent.
+
+            ```proto
+            RECEIPT_STATE_UNSPECIFIED = 0
+            ```
+        UNCONFIRMED:
+            The bot does not use its inbox, or did not yet: nobody knows whether it has read the message.
+
+            ```proto
+            RECEIPT_STATE_UNCONFIRMED = 1
+            ```
+        QUEUED:
+            It is in the inbox of the bot, and waits for a worker.
+
+            ```proto
+            RECEIPT_STATE_QUEUED = 2
+            ```
+        WORKING:
+            A worker of the bot has it.
+
+            ```proto
+            RECEIPT_STATE_WORKING = 3
+            ```
+        WAITING:
+            The bot waits for a person or another bot.
+
+            ```proto
+            RECEIPT_STATE_WAITING = 4
+            ```
+        DONE:
+            The bot settled it.
+
+            ```proto
+            RECEIPT_STATE_DONE = 5
+            ```
+        FAILED:
+            The bot gave it up.
+
+            ```proto
+            RECEIPT_STATE_FAILED = 6
+            ```
+        DEAD:
+            It was handed out as often as the org allows.
+
+            ```proto
+            RECEIPT_STATE_DEAD = 7
+            ```
+    """
+
+    UNSPECIFIED = 0
+    UNCONFIRMED = 1
+    QUEUED = 2
+    WORKING = 3
+    WAITING = 4
+    DONE = 5
+    FAILED = 6
+    DEAD = 7
+
+class WaitsFor(Enum):
+    """
+    For whom a bot waits.
+
+    ```proto
+    enum b2b.v1.WaitsFor
+    ```
+
+    Attributes:
+        UNSPECIFIED:
+            Never sent.
+
+            ```proto
+            WAITS_FOR_UNSPECIFIED = 0
+            ```
+        HUMAN:
+            A person.
+
+            ```proto
+            WAITS_FOR_HUMAN = 1
+            ```
+        BOT:
+            Another bot.
+
+            ```proto
+            WAITS_FOR_BOT = 2
+            ```
+    """
+
+    UNSPECIFIED = 0
+    HUMAN = 1
+    BOT = 2
+
 
 _DESC = file_desc(
-    b'\n\x14b2b/v1/receipt.proto\x12\x06b2b.v1\x1a\x1bb2b/options/v1/limits.proto\x1a\x1cb2b/options/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto"\xe3\x01\n\tRecipient\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12%\n\x03why\x18\x03 \x01(\x0e2\x13.b2b.v1.AddressedByR\x03why\x12+\n\x05reach\x18\x04 \x03(\x0e2\r.b2b.v1.ReachR\x05reachB\x06\xe2\xb5\x18\x02\x08p\x12L\n\roffline_since\x18\x05 \x01(\x0b2\x1a.google.protobuf.TimestampH\x00R\x0cofflineSinceB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01B\x10\n\x0e_offline_since"\xb1\x01\n\nNotReached\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x1b\n\x02id\x18\x02 \x01(\tH\x00R\x02idB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01\x12%\n\x03why\x18\x03 \x01(\x0e2\x13.b2b.v1.AddressedByR\x03why\x120\n\x06reason\x18\x04 \x01(\x0e2\x18.b2b.v1.NotReachedReasonR\x06reason\x12\x12\n\x04hint\x18\x05 \x01(\tR\x04hintB\x05\n\x03_id"\xc2\x01\n\nRecipients\x12\x14\n\x05count\x18\x01 \x01(\x05R\x05count\x127\n\taddressed\x18\x02 \x03(\x0b2\x11.b2b.v1.RecipientR\taddressedB\x06\xe2\xb5\x18\x02\x08n\x12;\n\x0bnot_reached\x18\x03 \x03(\x0b2\x12.b2b.v1.NotReachedR\nnotReachedB\x06\xe2\xb5\x18\x02\x08o\x12(\n\x10more_not_reached\x18\x04 \x01(\x08R\x0emoreNotReached*\x8c\x01\n\x0bAddressedBy\x12\x1c\n\x18ADDRESSED_BY_UNSPECIFIED\x10\x00\x12\x17\n\x13ADDRESSED_BY_DIRECT\x10\x01\x12\x18\n\x14ADDRESSED_BY_MENTION\x10\x02\x12\x16\n\x12ADDRESSED_BY_REPLY\x10\x03\x12\x14\n\x10ADDRESSED_BY_ALL\x10\x04*A\n\x05Reach\x12\x15\n\x11REACH_UNSPECIFIED\x10\x00\x12\x0e\n\nREACH_LIVE\x10\x01\x12\x11\n\rREACH_WEBHOOK\x10\x02*\xa4\x02\n\x10NotReachedReason\x12"\n\x1eNOT_REACHED_REASON_UNSPECIFIED\x10\x00\x12\x1e\n\x1aNOT_REACHED_REASON_UNKNOWN\x10\x01\x12$\n NOT_REACHED_REASON_NOT_IN_THREAD\x10\x02\x12\x1b\n\x17NOT_REACHED_REASON_LEFT\x10\x03\x12\x1e\n\x1aNOT_REACHED_REASON_PENDING\x10\x04\x12\x1f\n\x1bNOT_REACHED_REASON_REJECTED\x10\x05\x12\x1e\n\x1aNOT_REACHED_REASON_DELETED\x10\x06\x12(\n$NOT_REACHED_REASON_TOO_MANY_MENTIONS\x10\x07B1Z/github.com/b2b-protocol/b2b/sdk/go/b2b/v1;b2bv1b\x06proto3',
+    b'\n\x14b2b/v1/receipt.proto\x12\x06b2b.v1\x1a\x1bb2b/options/v1/limits.proto\x1a\x1cb2b/options/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto"\xe3\x01\n\tRecipient\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12%\n\x03why\x18\x03 \x01(\x0e2\x13.b2b.v1.AddressedByR\x03why\x12+\n\x05reach\x18\x04 \x03(\x0e2\r.b2b.v1.ReachR\x05reachB\x06\xe2\xb5\x18\x02\x08p\x12L\n\roffline_since\x18\x05 \x01(\x0b2\x1a.google.protobuf.TimestampH\x00R\x0cofflineSinceB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01B\x10\n\x0e_offline_since"\xb1\x01\n\nNotReached\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x1b\n\x02id\x18\x02 \x01(\tH\x00R\x02idB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01\x12%\n\x03why\x18\x03 \x01(\x0e2\x13.b2b.v1.AddressedByR\x03why\x120\n\x06reason\x18\x04 \x01(\x0e2\x18.b2b.v1.NotReachedReasonR\x06reason\x12\x12\n\x04hint\x18\x05 \x01(\tR\x04hintB\x05\n\x03_id"\xc2\x01\n\nRecipients\x12\x14\n\x05count\x18\x01 \x01(\x05R\x05count\x127\n\taddressed\x18\x02 \x03(\x0b2\x11.b2b.v1.RecipientR\taddressedB\x06\xe2\xb5\x18\x02\x08n\x12;\n\x0bnot_reached\x18\x03 \x03(\x0b2\x12.b2b.v1.NotReachedR\nnotReachedB\x06\xe2\xb5\x18\x02\x08o\x12(\n\x10more_not_reached\x18\x04 \x01(\x08R\x0emoreNotReached"\xae\x03\n\x07Receipt\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12%\n\x03why\x18\x03 \x01(\x0e2\x13.b2b.v1.AddressedByR\x03why\x12*\n\x05state\x18\x04 \x01(\x0e2\x14.b2b.v1.ReceiptStateR\x05state\x12%\n\x07attempt\x18\x05 \x01(\x05H\x00R\x07attemptB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01\x12\'\n\x08progress\x18\x06 \x01(\tH\x01R\x08progressB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01\x12:\n\twaits_for\x18\x07 \x01(\x0e2\x10.b2b.v1.WaitsForH\x02R\x08waitsForB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01\x12#\n\x06reason\x18\x08 \x01(\tH\x03R\x06reasonB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01\x12>\n\x06due_at\x18\t \x01(\x0b2\x1a.google.protobuf.TimestampH\x04R\x05dueAtB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01B\n\n\x08_attemptB\x0b\n\t_progressB\x0c\n\n_waits_forB\t\n\x07_reasonB\t\n\x07_due_at*\x8c\x01\n\x0bAddressedBy\x12\x1c\n\x18ADDRESSED_BY_UNSPECIFIED\x10\x00\x12\x17\n\x13ADDRESSED_BY_DIRECT\x10\x01\x12\x18\n\x14ADDRESSED_BY_MENTION\x10\x02\x12\x16\n\x12ADDRESSED_BY_REPLY\x10\x03\x12\x14\n\x10ADDRESSED_BY_ALL\x10\x04*A\n\x05Reach\x12\x15\n\x11REACH_UNSPECIFIED\x10\x00\x12\x0e\n\nREACH_LIVE\x10\x01\x12\x11\n\rREACH_WEBHOOK\x10\x02*\xa4\x02\n\x10NotReachedReason\x12"\n\x1eNOT_REACHED_REASON_UNSPECIFIED\x10\x00\x12\x1e\n\x1aNOT_REACHED_REASON_UNKNOWN\x10\x01\x12$\n NOT_REACHED_REASON_NOT_IN_THREAD\x10\x02\x12\x1b\n\x17NOT_REACHED_REASON_LEFT\x10\x03\x12\x1e\n\x1aNOT_REACHED_REASON_PENDING\x10\x04\x12\x1f\n\x1bNOT_REACHED_REASON_REJECTED\x10\x05\x12\x1e\n\x1aNOT_REACHED_REASON_DELETED\x10\x06\x12(\n$NOT_REACHED_REASON_TOO_MANY_MENTIONS\x10\x07*\xe6\x01\n\x0cReceiptState\x12\x1d\n\x19RECEIPT_STATE_UNSPECIFIED\x10\x00\x12\x1d\n\x19RECEIPT_STATE_UNCONFIRMED\x10\x01\x12\x18\n\x14RECEIPT_STATE_QUEUED\x10\x02\x12\x19\n\x15RECEIPT_STATE_WORKING\x10\x03\x12\x19\n\x15RECEIPT_STATE_WAITING\x10\x04\x12\x16\n\x12RECEIPT_STATE_DONE\x10\x05\x12\x18\n\x14RECEIPT_STATE_FAILED\x10\x06\x12\x16\n\x12RECEIPT_STATE_DEAD\x10\x07*M\n\x08WaitsFor\x12\x19\n\x15WAITS_FOR_UNSPECIFIED\x10\x00\x12\x13\n\x0fWAITS_FOR_HUMAN\x10\x01\x12\x11\n\rWAITS_FOR_BOT\x10\x02B1Z/github.com/b2b-protocol/b2b/sdk/go/b2b/v1;b2bv1b\x06proto3',
     [
         limits_pb.desc(),
         options_pb.desc(),
@@ -366,9 +564,12 @@ _DESC = file_desc(
         "Recipient": Recipient,
         "NotReached": NotReached,
         "Recipients": Recipients,
+        "Receipt": Receipt,
         "AddressedBy": AddressedBy,
         "Reach": Reach,
         "NotReachedReason": NotReachedReason,
+        "ReceiptState": ReceiptState,
+        "WaitsFor": WaitsFor,
     },
 )
 
