@@ -14,6 +14,7 @@ func recipientChecks() []Check {
 		{[]string{"B2B-RCPT-001"}, "acks say who a message is addressed to, events and lists do not", recipientsInAcks},
 		{[]string{"B2B-RCPT-003"}, "recipients are live with a connection or a stream, and offline without", liveRecipients},
 		{[]string{"B2B-RCPT-003"}, "recipients with a webhook are reached by it", hookedRecipient},
+		{[]string{"B2B-RCPT-003"}, "recipients with a worker that claims are reached by it", claimingRecipient},
 		{[]string{"B2B-RCPT-004"}, "who is named and not reached is listed with the reason", namedNotReached},
 		{[]string{"B2B-RCPT-004"}, "a direct message to a bot that is not active does not reach it", inactiveReceiver},
 		{[]string{"B2B-RCPT-004", "B2B-RCPT-008"}, "names of another org are unknown", foreignName},
@@ -137,6 +138,23 @@ func hookedRecipient(t *T) {
 	t.dm(h.Ann, "hooked", "1").reach("webhook")
 	t.open("hooked", bot)
 	t.dm(h.Ann, "hooked", "2").reach("live", "webhook")
+}
+
+func claimingRecipient(t *T) {
+	h := newFixture(t)
+	t.dm(h.Ann, "bob", "1").reach()
+	wait := t.background(func() { t.claim(h.Bob, J{"wait_seconds": 20, "kinds": []string{"all"}}) })
+	t.eventually(patience, "bob has no worker", func() bool {
+		return slices.Equal(t.dm(h.Ann, "bob", "2").List("recipients.addressed.0.reach"), []any{"worker"})
+	})
+	thread := h.thread(nil)
+	t.say(h.Ann, thread, "@bob").reach("worker")
+	t.dm(h.Ann, "cyd", "3").reach()
+	t.say(h.Ann, thread, "@all")
+	wait()
+	t.dm(h.Ann, "bob", "4").reach("worker")
+	t.open("bob", h.Bob)
+	t.dm(h.Ann, "bob", "5").reach("live", "worker")
 }
 
 func namedNotReached(t *T) {

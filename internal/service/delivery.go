@@ -47,6 +47,7 @@ type deliveryTx interface {
 	entryReader
 	BotID(ctx context.Context, org, ref string) (string, error)
 	LeaseClock(ctx context.Context, local int64) (int64, error)
+	SetInboxClaimed(ctx context.Context, bot string, at int64) error
 	ReadEvents(ctx context.Context, org string, seqs []int64) ([]store.Event, error)
 	Deliveries(ctx context.Context, q store.DeliveryQuery) ([]store.Delivery, error)
 }

@@ -21,6 +21,13 @@ import (
 // settles wakes nobody here.
 const claimRecheck = time.Second
 
+const (
+	// claimMark is how often it is written that a bot claims, so that senders know (B2B-RCPT-003).
+	claimMark = 30 * time.Second
+	// claimMarked is how long such a mark counts.
+	claimMarked = 2*time.Minute + claimMark
+)
+
 // claimIDs is the namespace of the leases of claims with a request_id.
 var claimIDs = uuid.MustParse("0d6f4a56-7a0e-5b7c-9a54-6f0a3c1f7b1d")
 
@@ -176,11 +183,14 @@ func (s *deliveryService) idle(ctx context.Context, q *claimRequest) (bool, erro
 	if at < top.Seq {
 		return false, nil
 	}
-	if _, err := s.reads.InboxOf(ctx, q.BotID); err != nil {
-		if errors.Is(err, store.ErrNotFound) {
-			return false, nil
-		}
+	box, err := s.reads.InboxOf(ctx, q.BotID)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return false, nil
+	case err != nil:
 		return false, fmt.Errorf("look for an inbox: %w", err)
+	case s.unmarked(box):
+		return false, nil
 	}
 	ready, err := s.reads.NextReady(ctx, q.BotID)
 	switch {
@@ -195,6 +205,11 @@ func (s *deliveryService) idle(ctx context.Context, q *claimRequest) (bool, erro
 	return ready > now, err
 }
 
+// unmarked reports whether it is to be written that a worker claims from an inbox.
+func (c *core) unmarked(box *store.Inbox) bool {
+	return c.nowMS()-box.ClaimedAt >= claimMark.Milliseconds()
+}
+
 // take opens the inbox if need be, and hands out what is ready, as far as the response has room.
 func (s *deliveryService) take(ctx context.Context, tx deliveryTx, q claimRequest) ([]item, error) {
 	var err error
@@ -204,6 +219,15 @@ func (s *deliveryService) take(ctx context.Context, tx deliveryTx, q claimReques
 	since := s.Now().Add(-q.backlog).UnixMilli() + 1
 	if err := inbox.Open(ctx, tx, q.OrgID, q.BotID, since, s.decides(tx, q.OrgID)); err != nil {
 		return nil, err
+	}
+	box, err := tx.InboxOf(ctx, q.BotID)
+	if err != nil {
+		return nil, fmt.Errorf("read an inbox: %w", err)
+	}
+	if s.unmarked(box) {
+		if err := tx.SetInboxClaimed(ctx, q.BotID, s.nowMS()); err != nil {
+			return nil, fmt.Errorf("mark that an inbox has a worker: %w", err)
+		}
 	}
 	taken, err := inbox.Take(ctx, tx, q.Claim)
 	if err != nil || len(taken) == 0 {

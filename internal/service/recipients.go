@@ -131,6 +131,9 @@ func (l *recipientList) recipient(b candidate, a *store.Addressee, degraded bool
 	if a.Webhook && !degraded {
 		r.Reach = append(r.Reach, b2bv1.Reach_REACH_WEBHOOK)
 	}
+	if l.nowMS()-a.ClaimedAt < claimMarked.Milliseconds() {
+		r.Reach = append(r.Reach, b2bv1.Reach_REACH_WORKER)
+	}
 	if r.Reach == nil {
 		seen := l.Access.LastSeen(a.ID)
 		if a.LastSeenAt != nil {

@@ -7,6 +7,7 @@ type Inbox struct {
 	BotID     string `bun:"bot_id,pk"`
 	OrgID     string `bun:"org_id"`
 	OpenedSeq int64  `bun:"opened_seq"`
+	ClaimedAt int64  `bun:"claimed_at"` // when a worker claimed last; not exact
 }
 
 // DeliveryState is what became of a delivery. One that is done has no row.
@@ -85,6 +86,8 @@ type DeliveryWriter interface {
 	// Inboxes lists the inboxes of the org of this Update.
 	Inboxes(ctx context.Context) ([]Inbox, error)
 	OpenInbox(ctx context.Context, i *Inbox) error
+	// SetInboxClaimed sets ClaimedAt.
+	SetInboxClaimed(ctx context.Context, bot string, at int64) error
 	SetInboxPosition(ctx context.Context, seq int64) error
 	// MembersWithInbox lists the memberships, of bots with an inbox, in scopes.
 	MembersWithInbox(ctx context.Context, scopes []string) ([]Membership, error)

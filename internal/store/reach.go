@@ -7,9 +7,10 @@ type Addressee struct {
 	ID         string
 	Name       string
 	JoinStatus string
-	Online     bool // has a WebSocket connection
-	Streaming  bool // has a stream of events
-	Webhook    bool // has a webhook, degraded or not
+	Online     bool  // has a WebSocket connection
+	Streaming  bool  // has a stream of events
+	Webhook    bool  // has a webhook, degraded or not
+	ClaimedAt  int64 // when a worker claimed from its inbox last; 0: never
 	LastSeenAt *int64
 	CreatedAt  int64
 }

@@ -30,6 +30,8 @@ func textReach(v v1.Reach) string {
 		return "live"
 	case v1.Reach_REACH_WEBHOOK:
 		return "webhook"
+	case v1.Reach_REACH_WORKER:
+		return "worker"
 	}
 	return ""
 }

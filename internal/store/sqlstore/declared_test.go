@@ -328,6 +328,7 @@ var declared = map[string]any{
 	"setBotRole":                   setBotRole,
 	"setDecisionBots":              setDecisionBots,
 	"setDelivery":                  setDelivery,
+	"setInboxClaimed":              setInboxClaimed,
 	"setInboxPosition":             setInboxPosition,
 	"setOrgSecret":                 setOrgSecret,
 	"setParticipantLabel":          setParticipantLabel,

@@ -27,6 +27,12 @@ var openInbox = insertRow[store.Inbox](onInboxes, "")
 
 func (t *tx) OpenInbox(ctx context.Context, i *store.Inbox) error { return put(ctx, t, openInbox, i) }
 
+var setInboxClaimed = update(onInboxes, "UPDATE inboxes SET claimed_at = ? WHERE bot_id = ?")
+
+func (t *tx) SetInboxClaimed(ctx context.Context, bot string, at int64) error {
+	return t.c.exec(ctx, setInboxClaimed, at, bot)
+}
+
 var selectInboxPosition = read(onInboxPositions, "SELECT seq FROM inbox_positions WHERE org_id = ?")
 
 func (r reader) InboxPosition(ctx context.Context, org string) (int64, error) {

@@ -8,18 +8,18 @@ import (
 )
 
 var addressees scanner[store.Addressee] = func(rows rowSet, a *store.Addressee) error {
-	return rows.Scan(&a.ID, &a.Name, &a.JoinStatus, &a.Online, &a.Streaming, &a.Webhook, &a.LastSeenAt, &a.CreatedAt)
+	return rows.Scan(&a.ID, &a.Name, &a.JoinStatus, &a.Online, &a.Streaming, &a.Webhook, &a.ClaimedAt, &a.LastSeenAt, &a.CreatedAt)
 }
 
 const selectAddressees = `SELECT b.id, b.name, b.join_status, b.online, EXISTS (SELECT 1 FROM streaming s WHERE s.bot_id = b.id),
-	b.sealed_url IS NOT NULL, b.last_seen_at, b.created_at FROM bots b`
+	b.sealed_url IS NOT NULL, coalesce((SELECT i.claimed_at FROM inboxes i WHERE i.bot_id = b.id), 0), b.last_seen_at, b.created_at FROM bots b`
 
 var (
-	selectAddresseeByID  = read(onBots|onStreaming, selectAddressees+" WHERE b.id = ? AND b.org_id = ?")
-	selectAddresseeByRef = read(onBots|onStreaming, selectAddressees+
+	selectAddresseeByID  = read(onBots|onStreaming|onInboxes, selectAddressees+" WHERE b.id = ? AND b.org_id = ?")
+	selectAddresseeByRef = read(onBots|onStreaming|onInboxes, selectAddressees+
 		" WHERE b.org_id = ? AND (b.id = ? OR b.name = ?) ORDER BY CASE b.id WHEN ? THEN 0 ELSE 1 END LIMIT 1")
-	selectAddresseesByID = read(onBots|onStreaming, selectAddressees+" WHERE b.org_id = ? AND "+anyOf("b.id"))
-	selectChannelPeer    = read(onBots|onStreaming|onChannelMembers, selectAddressees+
+	selectAddresseesByID = read(onBots|onStreaming|onInboxes, selectAddressees+" WHERE b.org_id = ? AND "+anyOf("b.id"))
+	selectChannelPeer    = read(onBots|onStreaming|onInboxes|onChannelMembers, selectAddressees+
 		" JOIN channel_members m ON m.bot_id = b.id WHERE m.channel_id = ? AND m.bot_id <> ? LIMIT 1")
 )
 

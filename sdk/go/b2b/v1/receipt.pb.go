@@ -96,6 +96,8 @@ const (
 	Reach_REACH_LIVE Reach = 1
 	// It has a webhook that is not degraded.
 	Reach_REACH_WEBHOOK Reach = 2
+	// A worker of it claims from its inbox.
+	Reach_REACH_WORKER Reach = 3
 )
 
 // Enum value maps for Reach.
@@ -104,11 +106,13 @@ var (
 		0: "REACH_UNSPECIFIED",
 		1: "REACH_LIVE",
 		2: "REACH_WEBHOOK",
+		3: "REACH_WORKER",
 	}
 	Reach_value = map[string]int32{
 		"REACH_UNSPECIFIED": 0,
 		"REACH_LIVE":        1,
 		"REACH_WEBHOOK":     2,
+		"REACH_WORKER":      3,
 	}
 )
 
@@ -743,12 +747,13 @@ const file_b2b_v1_receipt_proto_rawDesc = "" +
 	"\x13ADDRESSED_BY_DIRECT\x10\x01\x12\x18\n" +
 	"\x14ADDRESSED_BY_MENTION\x10\x02\x12\x16\n" +
 	"\x12ADDRESSED_BY_REPLY\x10\x03\x12\x14\n" +
-	"\x10ADDRESSED_BY_ALL\x10\x04*A\n" +
+	"\x10ADDRESSED_BY_ALL\x10\x04*S\n" +
 	"\x05Reach\x12\x15\n" +
 	"\x11REACH_UNSPECIFIED\x10\x00\x12\x0e\n" +
 	"\n" +
 	"REACH_LIVE\x10\x01\x12\x11\n" +
-	"\rREACH_WEBHOOK\x10\x02*\xa4\x02\n" +
+	"\rREACH_WEBHOOK\x10\x02\x12\x10\n" +
+	"\fREACH_WORKER\x10\x03*\xa4\x02\n" +
 	"\x10NotReachedReason\x12\"\n" +
 	"\x1eNOT_REACHED_REASON_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aNOT_REACHED_REASON_UNKNOWN\x10\x01\x12$\n" +

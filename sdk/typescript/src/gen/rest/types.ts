@@ -289,8 +289,9 @@ export type AddressedBy = "direct" | "mention" | "reply" | "all";
  *
  * - `live`: It has a WebSocket connection or a stream of events.
  * - `webhook`: It has a webhook that is not degraded.
+ * - `worker`: A worker of it claims from its inbox.
  */
-export type Reach = "live" | "webhook";
+export type Reach = "live" | "webhook" | "worker";
 
 /** A bot that a message is addressed to. */
 export interface Recipient {

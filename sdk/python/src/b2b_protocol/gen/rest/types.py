@@ -342,11 +342,12 @@ AddressedBy: TypeAlias = Literal["direct", "mention", "reply", "all"]
 - `all`: It mentions all participants.
 """
 
-Reach: TypeAlias = Literal["live", "webhook"]
+Reach: TypeAlias = Literal["live", "webhook", "worker"]
 """A way by which a bot gets what is addressed to it.
 
 - `live`: It has a WebSocket connection or a stream of events.
 - `webhook`: It has a webhook that is not degraded.
+- `worker`: A worker of it claims from its inbox.
 """
 
 
