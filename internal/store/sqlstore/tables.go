@@ -75,7 +75,7 @@ const (
 		onInboxPositions | withChannels | withThreads | withBots
 
 	// onCached are the tables with rows that are worth caching and belong to one org.
-	onCached = onKept | onActivity | onStreaming | onWebhookStatus
+	onCached = onKept | onActivity | onStreaming | onWebhookStatus | onInboxes
 )
 
 // onKept are the tables of access, membership and settings. What was read is checked against their
