@@ -3,6 +3,7 @@ package conformance
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -28,13 +29,33 @@ func (t *T) stream(name string, c Caller, keyValues []string, opts ...Option) *S
 // tryStream opens a stream that the server may reject. Then it returns nil and the response as
 // text.
 func (t *T) tryStream(name string, c Caller, keyValues []string, opts ...Option) (open *Stream, refused string) {
+	return t.openStream(name, c, "GET", query("/api/events", keyValues...), "", opts...)
+}
+
+// inboxStream opens POST /api/inbox/stream, and returns when the server has sent the first comment.
+func (t *T) inboxStream(c *Bot, fields J) *Stream {
+	body, err := json.Marshal(fields)
+	if err != nil {
+		t.Fatalf("encoding %v: %v", fields, err)
+	}
+	s, refused := t.openStream("the inbox of "+c.Name, c, "POST", "/api/inbox/stream", string(body))
+	if s == nil {
+		t.Fatalf("%s", refused)
+	}
+	return s
+}
+
+// openStream opens a stream that the server may reject, with a JSON body if that is not empty.
+func (t *T) openStream(name string, c Caller, method, path, body string, opts ...Option) (open *Stream, refused string) {
 	s := &Stream{Feed: newFeed(t, "stream of "+name)}
 	ctx, cancel := context.WithCancel(t.ctx)
-	path := query("/api/events", keyValues...)
-	req, err := http.NewRequestWithContext(ctx, "GET", t.target.url+path, http.NoBody)
+	req, err := http.NewRequestWithContext(ctx, method, t.target.url+path, strings.NewReader(body))
 	if err != nil {
 		cancel()
-		t.Fatalf("making GET %s: %v", path, err)
+		t.Fatalf("making %s %s: %v", method, path, err)
+	}
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
 	}
 	req.Header.Set("Accept", "text/event-stream")
 	if c != nil {
@@ -46,7 +67,7 @@ func (t *T) tryStream(name string, c Caller, keyValues []string, opts ...Option)
 	res, err := t.target.client.Do(req)
 	if err != nil {
 		cancel()
-		t.Fatalf("GET %s: %v", path, err)
+		t.Fatalf("%s %s: %v", method, path, err)
 	}
 	done := make(chan struct{})
 	s.Header = res.Header
@@ -59,7 +80,7 @@ func (t *T) tryStream(name string, c Caller, keyValues []string, opts ...Option)
 		text, _ := io.ReadAll(io.LimitReader(res.Body, 500)) // only for the message
 		_ = res.Body.Close()                                 // an error here has no effect
 		close(done)
-		return nil, fmt.Sprintf("GET %s → %d %s", path, res.StatusCode, text)
+		return nil, fmt.Sprintf("%s %s → %d %s", method, path, res.StatusCode, text)
 	}
 	go func() {
 		defer close(done)

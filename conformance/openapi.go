@@ -59,10 +59,13 @@ func (d *openAPIRecorder) exchange(req *http.Request, target string, payload []b
 
 // event validates a frame that was pushed to a subscriber.
 func (d *openAPIRecorder) event(fr Frame) {
-	if d == nil || fr.isReply() {
-		return
+	switch {
+	case d == nil || fr.isReply():
+	case fr.JSON["delivery"] != nil:
+		d.record(d.document.StreamedDelivery([]byte(fr.Raw)))
+	default:
+		d.record(d.document.Event([]byte(fr.Raw)))
 	}
-	d.record(d.document.Event([]byte(fr.Raw)))
 }
 
 // webhook validates the body of a webhook delivery.

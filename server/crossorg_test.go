@@ -249,7 +249,7 @@ func (x *crossing) control(t *testing.T) {
 // log; filters of streams and claims; deliveries, which are known by their leases; and the token of
 // Login, for which token ids are not tokens.
 var uncontrolled = regexp.MustCompile(`^((Ack|Nack|Extend|Progress|Wait)Delivery\.(id|lease)|RedeliverDead\.ids|ListDeliveries\.(thread_id|cursor)|GetReceipts\.cursor|` +
-	`ClaimInbox\.thread_id|AddArtifact\.artifact_key|ListBots\.cursor|ListThreads\.cursor|ListOrgThreads\.cursor|ListOrgTickets\.cursor|` +
+	`ClaimInbox\.thread_id|StreamInbox\.thread_id|AddArtifact\.artifact_key|ListBots\.cursor|ListThreads\.cursor|ListOrgThreads\.cursor|ListOrgTickets\.cursor|` +
 	`ListOrgThreadArtifacts\.cursor|ListDeadLetters\.cursor|ListLeases\.cursor|ListDecisions\.cursor|ListAuditEntries\.cursor|ListOrgs\.cursor|SearchOrgMessages\.cursor|GetInbox\.cursor|ListInviteCodes\.cursor|ListPeers\.cursor|ListBotChannels\.cursor|ListTokens\.cursor|ListArtifacts\.cursor|ListArtifactVersions\.cursor|GetWorkspace\..*cursor|ListCatchupEvents\.cursor|Subscribe\..*|ListThreadMessages\.before|Login\.token)$`)
 
 func (x *crossing) permitted() (caller, bool) {

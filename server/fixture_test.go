@@ -144,8 +144,11 @@ type listener struct {
 }
 
 func (l *listener) Write(p []byte) (int, error) {
-	stream := l.Header().Get("Content-Type")
-	if bytes.HasPrefix(p, []byte(": heartbeat\n")) || stream == "application/connect+json" && bytes.Contains(p, []byte(`"cursor"`)) {
+	begins := bytes.HasPrefix(p, []byte(": heartbeat\n"))
+	if l.Header().Get("Content-Type") == "application/connect+json" { // a heartbeat has at most a position
+		begins = bytes.Contains(p, []byte(`"cursor"`)) || bytes.HasSuffix(p, []byte("{}"))
+	}
+	if begins {
 		l.leave()
 	}
 	return l.ResponseRecorder.Write(p)

@@ -29,7 +29,7 @@ var callScopes = map[string]string{
 	"thread": `AddArtifact UpdateArtifact CreateThread UpdateThread JoinThread ListJoinRequests ApproveJoinRequest RejectJoinRequest
 		AddParticipant RemoveParticipant LeaveThread SendThreadMessage AcquireLease RenewLease ReleaseLease AskThreadDecision`,
 	"message": "SendDirectMessage SendChannelMessage AskChannelDecision",
-	"upload":  "UploadFile AnswerDecision WithdrawDecision ClaimInbox AckDelivery NackDelivery ExtendDelivery ProgressDelivery WaitDelivery RedeliverDead",
+	"upload":  "UploadFile AnswerDecision WithdrawDecision ClaimInbox StreamInbox AckDelivery NackDelivery ExtendDelivery ProgressDelivery WaitDelivery RedeliverDead",
 	"profile": "UpdateProfile RenameMe",
 	"full":    "CreateToken ListTokens DeleteToken DeleteMe",
 	"admin": `DeleteBot GetOrgSettings UpdateOrgSettings CreateOrgTicket ListOrgTickets DeleteOrgTicket ListOrgSessions DeleteOrgSession

@@ -147,7 +147,9 @@ func (d *describer) content(b wireschema.Binding, m *protogen.Method) *object {
 	case wireschema.SendsFile(m):
 		return obj("*/*", obj("schema", obj("description", wireschema.Comment(m.Output.Comments))))
 	case m.Desc.IsStreamingServer() && item == nil:
-		d.schemas.fail("%s streams neither bytes nor events", m.Desc.FullName())
+		text := "Server-sent events: `data` is an item of the stream. The last event has a name: `resume` (reconnect at once) or `error`, " +
+			"and `data` is an Error."
+		return obj("text/event-stream", obj("schema", obj("type", "string", "description", text), "x-b2b-data", d.schemas.message(m.Output, wireschema.Responses)))
 	case m.Desc.IsStreamingServer():
 		text := "Server-sent events: `event` is the type, `data` an Event, `id` the cursor to resume from, as Last-Event-ID. " +
 			"Comments are heartbeats. The last event may be `resume` (reconnect at once) or `error` (`data` is an Error)."

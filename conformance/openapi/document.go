@@ -235,6 +235,19 @@ func (c *Document) Event(text []byte) []string {
 	return out
 }
 
+// StreamedDelivery returns the faults of an item of a stream of deliveries.
+func (c *Document) StreamedDelivery(text []byte) []string {
+	item, err := decode(text)
+	if err != nil {
+		return []string{"an item of a stream of deliveries is not JSON"}
+	}
+	var out []string
+	for _, fault := range c.judgeValue(at(c.root, "components", "schemas", "StreamInboxResponse"), item, true) {
+		out = append(out, "streamed delivery"+fault)
+	}
+	return out
+}
+
 // Webhook returns the faults of the body of a webhook delivery.
 func (c *Document) Webhook(body []byte) []string {
 	var event struct {

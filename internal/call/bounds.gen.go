@@ -673,6 +673,37 @@ func checkClaimInboxRequest(m *v1.ClaimInboxRequest) error {
 	return nil
 }
 
+func checkStreamInboxRequest(m *v1.StreamInboxRequest) error {
+	if m.Max != nil {
+		if err := limits.CheckLeast("max", int64(m.GetMax()), limits.MinClaim); err != nil {
+			return err
+		}
+		if err := limits.CheckMost("max", int64(m.GetMax()), limits.MaxClaim); err != nil {
+			return err
+		}
+	}
+	if m.LeaseSeconds != nil {
+		if err := limits.CheckLeast("lease_seconds", int64(m.GetLeaseSeconds()), limits.MinLeaseTtl); err != nil {
+			return err
+		}
+		if err := limits.CheckMost("lease_seconds", int64(m.GetLeaseSeconds()), limits.MaxLeaseTtl); err != nil {
+			return err
+		}
+	}
+	if err := limits.CheckItems("kinds", len(m.GetKinds()), limits.MaxDeliveryKinds); err != nil {
+		return err
+	}
+	if m.BacklogSeconds != nil {
+		if err := limits.CheckLeast("backlog_seconds", int64(m.GetBacklogSeconds()), limits.MinBacklog); err != nil {
+			return err
+		}
+		if err := limits.CheckMost("backlog_seconds", int64(m.GetBacklogSeconds()), limits.MaxBacklog); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func checkAckDeliveryRequest(m *v1.AckDeliveryRequest) error {
 	if err := limits.CheckBytes("request_id", m.GetRequestId(), limits.MaxRequestID); err != nil {
 		return err

@@ -26,7 +26,7 @@ type Services struct {
 	DecisionService  b2bv1connect.DecisionServiceHandler
 	LeaseService     b2bv1connect.LeaseServiceHandler
 	EventService     EventService
-	DeliveryService  b2bv1connect.DeliveryServiceHandler
+	DeliveryService  DeliveryService
 	FileService      FileService
 	ServerService    b2bv1connect.ServerServiceHandler
 	WebhookService   b2bv1connect.WebhookServiceHandler
@@ -45,6 +45,28 @@ type connectEventService struct{ EventService }
 
 func (c connectEventService) Subscribe(ctx context.Context, req *v1.SubscribeRequest, stream *connect.ServerStream[v1.SubscribeResponse]) error {
 	return c.EventService.Subscribe(ctx, req, stream.Send)
+}
+
+// DeliveryService implements the service. A response stream is a function that sends a message. A
+// request stream is a function that returns the next message, which is valid until the
+// following call, or io.EOF.
+type DeliveryService interface {
+	ClaimInbox(context.Context, *v1.ClaimInboxRequest) (*v1.ClaimInboxResponse, error)
+	StreamInbox(context.Context, *v1.StreamInboxRequest, func(*v1.StreamInboxResponse) error) error
+	AckDelivery(context.Context, *v1.AckDeliveryRequest) (*v1.AckDeliveryResponse, error)
+	NackDelivery(context.Context, *v1.NackDeliveryRequest) (*v1.NackDeliveryResponse, error)
+	ExtendDelivery(context.Context, *v1.ExtendDeliveryRequest) (*v1.ExtendDeliveryResponse, error)
+	ProgressDelivery(context.Context, *v1.ProgressDeliveryRequest) (*v1.ProgressDeliveryResponse, error)
+	WaitDelivery(context.Context, *v1.WaitDeliveryRequest) (*v1.WaitDeliveryResponse, error)
+	ListDeliveries(context.Context, *v1.ListDeliveriesRequest) (*v1.ListDeliveriesResponse, error)
+	RedeliverDead(context.Context, *v1.RedeliverDeadRequest) (*v1.RedeliverDeadResponse, error)
+	GetReceipts(context.Context, *v1.GetReceiptsRequest) (*v1.GetReceiptsResponse, error)
+}
+
+type connectDeliveryService struct{ DeliveryService }
+
+func (c connectDeliveryService) StreamInbox(ctx context.Context, req *v1.StreamInboxRequest, stream *connect.ServerStream[v1.StreamInboxResponse]) error {
+	return c.DeliveryService.StreamInbox(ctx, req, stream.Send)
 }
 
 // FileService implements the service. A response stream is a function that sends a message. A
@@ -732,6 +754,14 @@ func (s Services) Operations() []*Operation {
 			},
 		}),
 		describe(Operation{
+			Procedure:  b2bv1connect.DeliveryServiceStreamInboxProcedure,
+			NewRequest: func() proto.Message { return new(v1.StreamInboxRequest) },
+			Bounds:     func(m proto.Message) error { return checkStreamInboxRequest(m.(*v1.StreamInboxRequest)) },
+			Stream: func(ctx context.Context, m proto.Message, send func(proto.Message) error) error {
+				return s.DeliveryService.StreamInbox(ctx, m.(*v1.StreamInboxRequest), func(res *v1.StreamInboxResponse) error { return send(res) })
+			},
+		}),
+		describe(Operation{
 			Procedure:  b2bv1connect.DeliveryServiceAckDeliveryProcedure,
 			NewRequest: func() proto.Message { return new(v1.AckDeliveryRequest) },
 			Bounds:     func(m proto.Message) error { return checkAckDeliveryRequest(m.(*v1.AckDeliveryRequest)) },
@@ -907,7 +937,7 @@ func (s Services) Handlers(opts ...connect.HandlerOption) map[string]http.Handle
 	add(handlers)(b2bv1connect.NewDecisionServiceHandler(s.DecisionService, opts...))
 	add(handlers)(b2bv1connect.NewLeaseServiceHandler(s.LeaseService, opts...))
 	add(handlers)(b2bv1connect.NewEventServiceHandler(connectEventService{s.EventService}, opts...))
-	add(handlers)(b2bv1connect.NewDeliveryServiceHandler(s.DeliveryService, opts...))
+	add(handlers)(b2bv1connect.NewDeliveryServiceHandler(connectDeliveryService{s.DeliveryService}, opts...))
 	add(handlers)(b2bv1connect.NewFileServiceHandler(connectFileService{s.FileService}, opts...))
 	add(handlers)(b2bv1connect.NewServerServiceHandler(s.ServerService, opts...))
 	add(handlers)(b2bv1connect.NewWebhookServiceHandler(s.WebhookService, opts...))

@@ -114,6 +114,19 @@ func (a *Answer) Wait(ctx context.Context, tx Tx, on b2bv1.DeliveryWaitsFor, mos
 	return d, save(ctx, tx, d)
 }
 
+// PutBack undoes that a delivery was handed out, because its worker did not receive it. One that is
+// no longer its is left alone.
+func (a *Answer) PutBack(ctx context.Context, tx Tx) error {
+	d, err := a.find(ctx, tx)
+	if lost := (*call.Error)(nil); errors.As(err, &lost) && lost.Code == b2bv1.ErrorCode_ERROR_CODE_LEASE_LOST {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return PutBack(ctx, tx, []store.Delivery{*d})
+}
+
 // Redeliver queues a delivery that failed or is dead. It reports false for any other.
 func Redeliver(ctx context.Context, tx Tx, d *store.Delivery) (bool, error) {
 	if d.State != store.DeliveryFailed && d.State != store.DeliveryDead {

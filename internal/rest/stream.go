@@ -98,13 +98,18 @@ func (e *events) pushNothing(call.Pushed) error {
 	return errNotRead()
 }
 
-// message writes an item of a stream that is not an event stream.
+// message writes an item of a stream that is not an event stream; one that is empty is a heartbeat.
 func (e *events) message(m proto.Message) error {
 	data, err := wire.Append(nil, m)
 	if err != nil {
 		return fmt.Errorf("encode an item of a stream: %w", err)
 	}
-	return e.write(func(b []byte) []byte { return append(append(append(b, "data: "...), data...), '\n') })
+	return e.write(func(b []byte) []byte {
+		if string(data) == "{}" {
+			return append(b, ": heartbeat\n"...)
+		}
+		return append(append(append(b, "data: "...), data...), '\n')
+	})
 }
 
 // end writes the last event: "resume" if the client may reconnect at once from its last id, else

@@ -77,7 +77,6 @@ func TestAccess(t *testing.T) {
 		TokenService: b2bv1connect.UnimplementedTokenServiceHandler{}, WebSocketService: b2bv1connect.UnimplementedWebSocketServiceHandler{},
 		ServerService: b2bv1connect.UnimplementedServerServiceHandler{}, WebhookService: b2bv1connect.UnimplementedWebhookServiceHandler{},
 		LeaseService:    b2bv1connect.UnimplementedLeaseServiceHandler{},
-		DeliveryService: b2bv1connect.UnimplementedDeliveryServiceHandler{},
 		DecisionService: b2bv1connect.UnimplementedDecisionServiceHandler{},
 	}
 	operations := services.Operations()

@@ -112,7 +112,6 @@ func services() call.Services {
 		ServerService:    b2bv1connect.UnimplementedServerServiceHandler{},
 		WebhookService:   b2bv1connect.UnimplementedWebhookServiceHandler{},
 		LeaseService:     b2bv1connect.UnimplementedLeaseServiceHandler{},
-		DeliveryService:  b2bv1connect.UnimplementedDeliveryServiceHandler{},
 		DecisionService:  b2bv1connect.UnimplementedDecisionServiceHandler{},
 	}
 }

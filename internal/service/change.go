@@ -83,6 +83,9 @@ func changeIn[M proto.Message, T any](ctx context.Context, c *core, in changeOpt
 	if err != nil {
 		return *new(M), err
 	}
+	if settlesOf(req) != nil {
+		c.settled(in.org, call.CallerOf(ctx).BotID)
+	}
 	return out, nil
 }
 

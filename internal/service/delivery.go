@@ -30,6 +30,7 @@ type deliveryReads interface {
 	NextReady(ctx context.Context, bot string) (int64, error)
 	Deliveries(ctx context.Context, q store.DeliveryQuery) ([]store.Delivery, error)
 	SettledAt(ctx context.Context, bot, scope string) (int64, error)
+	LeasedBy(ctx context.Context, bot, prefix string, limit int) ([]store.Delivery, error)
 	entryReader
 	historyReader
 	receiptReader
@@ -58,6 +59,7 @@ func newDeliveryService(c *core, reads deliveryReads) *deliveryService {
 		core: c, types: addressing.Types(), orgs: map[string]*desk{}, keys: s.addressees,
 		mostOfKey: limits.ClaimWaitsOfBot, mostOfOrg: limits.ClaimWaitsOfOrg,
 	}
+	c.settled = func(org, bot string) { s.desks.wake(org, bot) }
 	return s
 }
 
@@ -168,11 +170,10 @@ func (s *deliveryService) WaitDelivery(ctx context.Context, req *b2bv1.WaitDeliv
 
 // settle settles the delivery that a change names, in its transaction (B2B-DLV-015).
 func (c *core) settle(ctx context.Context, tx Tx, req request) error {
-	r, ok := req.(interface{ GetSettles() *b2bv1.Settles })
-	if !ok || r.GetSettles() == nil {
+	caller, settles := call.CallerOf(ctx), settlesOf(req)
+	if settles == nil {
 		return nil
 	}
-	caller, settles := call.CallerOf(ctx), r.GetSettles()
 	if settles.GetDeliveryId() == "" || settles.GetLease() == "" {
 		return call.Invalid("settles: needs delivery_id and lease")
 	}
@@ -183,6 +184,14 @@ func (c *core) settle(ctx context.Context, tx Tx, req request) error {
 	a := &inbox.Answer{OrgID: caller.OrgID, BotID: caller.BotID, ID: settles.GetDeliveryId(), Lease: settles.GetLease(), Now: now}
 	_, err = a.Ack(ctx, tx)
 	return err
+}
+
+// settlesOf returns what a change settles; nil: nothing.
+func settlesOf(req request) *b2bv1.Settles {
+	if r, ok := req.(interface{ GetSettles() *b2bv1.Settles }); ok {
+		return r.GetSettles()
+	}
+	return nil
 }
 
 func claimLength(seconds *int32) time.Duration {

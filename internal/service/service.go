@@ -137,6 +137,7 @@ type core struct {
 	Deps
 	db      database
 	started time.Time
+	settled func(org, bot string) // wakes the claims of a bot that has settled a delivery
 }
 
 func newCore(d Deps) *core {

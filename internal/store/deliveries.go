@@ -72,6 +72,8 @@ type DeliveryReader interface {
 	// NextReady returns when the next delivery of a bot may be handed out (0: now), or the next of
 	// its leases or waits ends; ErrNotFound without any.
 	NextReady(ctx context.Context, bot string) (int64, error)
+	// LeasedBy lists the deliveries of a bot whose leases begin with a text.
+	LeasedBy(ctx context.Context, bot, prefix string, limit int) ([]Delivery, error)
 	// InboxesDue lists orgs by id after one, with deliveries that are due at a time, or with
 	// least events or more that are not delivered.
 	InboxesDue(ctx context.Context, now, least int64, after string, limit int) ([]string, error)
@@ -97,8 +99,6 @@ type DeliveryWriter interface {
 	EndDelivery(ctx context.Context, bot string, seq int64) error
 	// ReadyDeliveries lists by seq.
 	ReadyDeliveries(ctx context.Context, q ReadyQuery) ([]Delivery, error)
-	// LeasedBy lists the deliveries of a bot whose leases begin with a text.
-	LeasedBy(ctx context.Context, bot, prefix string, limit int) ([]Delivery, error)
 	// DueDeliveries lists deliveries of the org of this Update with a lease that ends, or a wait
 	// that is over, at or before now.
 	DueDeliveries(ctx context.Context, now int64, limit int) ([]Delivery, error)

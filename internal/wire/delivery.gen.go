@@ -221,6 +221,56 @@ func membersClaimInboxResponse(b []byte, m *v1.ClaimInboxResponse) []byte {
 	return b
 }
 
+// AppendStreamInboxRequest appends m as wire JSON, null for nil.
+func AppendStreamInboxRequest(b []byte, m *v1.StreamInboxRequest) []byte {
+	if m == nil {
+		return append(b, "null"...)
+	}
+	return closeObject(membersStreamInboxRequest(append(b, '{'), m))
+}
+
+func membersStreamInboxRequest(b []byte, m *v1.StreamInboxRequest) []byte {
+	if m == nil {
+		return b
+	}
+	b = append(b, `"max":`...)
+	b = appendOptional(b, m.Max, appendInt32)
+	b = append(b, `,"lease_seconds":`...)
+	b = appendOptional(b, m.LeaseSeconds, appendInt32)
+	b = append(b, `,"kinds":`...)
+	b = appendArray(b, m.Kinds, appendDeliveryKind)
+	b = append(b, `,"thread_id":`...)
+	b = appendOptional(b, m.ThreadId, AppendString)
+	b = append(b, `,"unordered":`...)
+	b = strconv.AppendBool(b, m.Unordered)
+	b = append(b, `,"context":`...)
+	b = strconv.AppendBool(b, m.Context)
+	b = append(b, `,"backlog_seconds":`...)
+	b = appendOptional(b, m.BacklogSeconds, appendInt32)
+	b = append(b, ',')
+	return b
+}
+
+// AppendStreamInboxResponse appends m as wire JSON, null for nil.
+func AppendStreamInboxResponse(b []byte, m *v1.StreamInboxResponse) []byte {
+	if m == nil {
+		return append(b, "null"...)
+	}
+	return closeObject(membersStreamInboxResponse(append(b, '{'), m))
+}
+
+func membersStreamInboxResponse(b []byte, m *v1.StreamInboxResponse) []byte {
+	if m == nil {
+		return b
+	}
+	if m.Delivery != nil {
+		b = append(b, `"delivery":`...)
+		b = AppendDelivery(b, m.Delivery)
+		b = append(b, ',')
+	}
+	return b
+}
+
 // AppendAckDeliveryRequest appends m as wire JSON, null for nil.
 func AppendAckDeliveryRequest(b []byte, m *v1.AckDeliveryRequest) []byte {
 	if m == nil {

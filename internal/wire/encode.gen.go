@@ -528,6 +528,10 @@ func Append(b []byte, m proto.Message) ([]byte, error) {
 		return AppendClaimInboxRequest(b, m), nil
 	case *v1.ClaimInboxResponse:
 		return AppendClaimInboxResponse(b, m), nil
+	case *v1.StreamInboxRequest:
+		return AppendStreamInboxRequest(b, m), nil
+	case *v1.StreamInboxResponse:
+		return AppendStreamInboxResponse(b, m), nil
 	case *v1.AckDeliveryRequest:
 		return AppendAckDeliveryRequest(b, m), nil
 	case *v1.AckDeliveryResponse:

@@ -83,6 +83,33 @@ var acks = map[string]func(r *result, req, res proto.Message){
 		d := res.(*b2bv1.WithdrawDecisionResponse).GetDecision()
 		r.decision(d).at("timestamp", d.GetClosedAt())
 	},
+	"inbox_claim": func(r *result, _, res proto.Message) {
+		r.key("items")
+		r.b = append(r.b, '[')
+		for i, d := range res.(*b2bv1.ClaimInboxResponse).GetItems() {
+			if i > 0 {
+				r.b = append(r.b, ',')
+			}
+			r.b = wire.AppendDelivery(r.b, d)
+		}
+		r.b = append(r.b, ']')
+	},
+	"inbox_ack": func(r *result, req, _ proto.Message) {
+		id := req.(*b2bv1.AckDeliveryRequest).GetId()
+		r.text("resource_id", id).text("delivery_id", id).flag("settled", true)
+	},
+	"inbox_nack":     answered,
+	"inbox_extend":   answered,
+	"inbox_progress": answered,
+	"inbox_wait":     answered,
+}
+
+// answered appends a delivery that was answered and is not done.
+func answered(r *result, _, res proto.Message) {
+	if d := res.(interface{ GetDelivery() *b2bv1.Delivery }).GetDelivery(); d != nil {
+		r.text("resource_id", d.GetId()).text("delivery_id", d.GetId()).key("delivery")
+		r.b = wire.AppendDelivery(r.b, d)
+	}
 }
 
 // result builds the result of an ack. Each method appends members.

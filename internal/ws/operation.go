@@ -49,7 +49,15 @@ var frames = map[string]frame{
 	"channel_decision_ask":      {needs: channelNamed},
 	"decision_answer":           {rename: map[string]string{"decision_id": "id"}, needs: decisionNamed},
 	"decision_withdraw":         {rename: map[string]string{"decision_id": "id"}, needs: decisionNamed},
+	"inbox_claim":               {needs: noWait},
+	"inbox_ack":                 {rename: deliveryID, needs: deliveryNamed},
+	"inbox_nack":                {rename: deliveryID, needs: deliveryNamed},
+	"inbox_extend":              {rename: deliveryID, needs: deliveryNamed},
+	"inbox_progress":            {rename: deliveryID, needs: deliveryNamed},
+	"inbox_wait":                {rename: deliveryID, needs: deliveryNamed},
 }
+
+var deliveryID = map[string]string{"delivery_id": "id"}
 
 func newOperations(all []*call.Operation) map[string]*operation {
 	ops := map[string]*operation{}
@@ -140,9 +148,21 @@ func channelNamed(req proto.Message) error {
 	return nil
 }
 
-func decisionNamed(req proto.Message) error {
+func decisionNamed(req proto.Message) error { return idNamed(req, "decision_id") }
+
+func deliveryNamed(req proto.Message) error { return idNamed(req, "delivery_id") }
+
+func idNamed(req proto.Message, key string) error {
 	if m, ok := req.(interface{ GetId() string }); ok && m.GetId() == "" {
-		return call.Invalid("decision_id: is required")
+		return call.Invalid("%s: is required", key)
+	}
+	return nil
+}
+
+// noWait refuses a claim that would wait: the frames behind it would wait as long (B2B-WS-034).
+func noWait(req proto.Message) error {
+	if m, ok := req.(*b2bv1.ClaimInboxRequest); ok && m.GetWaitSeconds() > 0 {
+		return call.Invalid("wait_seconds: must be 0 here; claim again after an event that is addressed to the bot")
 	}
 	return nil
 }

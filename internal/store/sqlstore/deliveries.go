@@ -267,8 +267,8 @@ func kindList(kinds []int64) (string, error) {
 
 var selectLeasedBy = read(onDeliveries, deliveryColumns+selectDeliveries+" WHERE bot_id = ? AND state = 2 AND lease >= ? AND lease < ? ORDER BY seq LIMIT ? + 0")
 
-func (t *tx) LeasedBy(ctx context.Context, bot, prefix string, limit int) ([]store.Delivery, error) {
-	return list[store.Delivery](ctx, t.reader, selectLeasedBy, bot, prefix, prefix+"~", max(limit, 0))
+func (r reader) LeasedBy(ctx context.Context, bot, prefix string, limit int) ([]store.Delivery, error) {
+	return list[store.Delivery](ctx, r, selectLeasedBy, bot, prefix, prefix+"~", max(limit, 0))
 }
 
 var selectDueDeliveries = read(onDeliveries, deliveryColumns+selectDeliveries+

@@ -20,9 +20,61 @@ def normal(value: Any, names: dict[str, str], key: str = "") -> Any:
         return None
     if key.endswith("_at") or key == "ts":
         return 0
-    if key in ("cursor", "by", "members") or key == "id" or key.endswith("_id"):
+    if key in ("cursor", "by", "members", "lease") or key == "id" or key.endswith("_id"):
         return names.setdefault(value, f"#{len(names)}")
     return value
+
+
+def deliveries(ann: Client, bob: Client, add: Any, refused: Any) -> None:
+    """Works through the inbox of bob."""
+
+    def claim(**fields: Any) -> Any:
+        return add(bob.claim_inbox(lease_seconds=600, **fields))["items"]
+
+    def settling(item: Any) -> Any:
+        return {"delivery_id": item["id"], "lease": item["lease"]}
+
+    for item in claim(max=100, unordered=True):  # from before: of all kinds
+        add(bob.ack_delivery(item["id"], lease=item["lease"]))
+    ann.send("bob", "first")
+    ann.send("bob", "second")
+    ann.send("bob", "for nobody", no_reply=True)
+    first = claim(max=5, request_id="claim")[0]
+    claim(max=5, request_id="claim")  # the same again
+    claim(max=5)  # the second waits for the first
+    for _ in range(2):
+        add(bob.send("ann", "done", request_id=first["lease"], settles=settling(first)))
+    refused(bob.send, "ann", "again", settles=settling(first))
+    second = claim(kinds=["direct"])[0]
+    add(bob.extend_delivery(second["id"], lease=second["lease"], lease_seconds=700))
+    add(bob.progress_delivery(second["id"], lease=second["lease"], text="reading", lease_seconds=700))
+    add(bob.nack_delivery(second["id"], lease=second["lease"], retry_in_seconds=0, reason="busy"))
+    refused(bob.ack_delivery, second["id"], lease=second["lease"])
+    third = claim()[0]
+    add(bob.wait_delivery(third["id"], lease=third["lease"], on="human", reason="a question", resume_in_seconds=600))
+    claim()
+    ann.send("bob", "it comes back")
+    fourth = claim()[0]
+    add(bob.nack_delivery(fourth["id"], lease=fourth["lease"], final=True))
+    fifth = claim()[0]
+    refused(bob.ack_delivery, fifth["id"], lease="another")
+    add(bob.ack_delivery(fifth["id"], lease=fifth["lease"]))
+    thread = ann.create_thread(topic="Inbox", participants=["bob"])["id"]
+    invitation = claim(context=True)[0]
+    add(bob.add_artifact(thread, artifact_key="k", content="v", settles=settling(invitation)))
+    said = bob.send_thread_message(thread, "anything else?")
+    ann.send_thread_message(thread, "no", reply_to=said["id"])
+    reply = claim(context=True, thread_id=thread)[0]
+    add(bob.update_thread(thread, status="reviewing", settles=settling(reply)))
+    ann.send_thread_message(thread, "@bob see")
+    ann.send_thread_message(thread, "@all see")
+    mention = claim(max=5, context=True)[0]
+    add(bob.send_thread_message(thread, "seen", settles=settling(mention)))
+    everybody = claim(max=5, context=True)[0]
+    add(bob.ack_delivery(everybody["id"], lease=everybody["lease"]))
+    claim(max=5)
+    kinds = {item["kind"] for item in (first, second, invitation, reply, mention, everybody)}
+    assert kinds == {"direct", "invitation", "reply", "mention", "all"}
 
 
 def scenario(ann: Client, bob: Client) -> list[Any]:
@@ -88,10 +140,11 @@ def scenario(ann: Client, bob: Client) -> list[Any]:
     add(ann.remove_participant(thread, "bob"))
     add(ann.get_thread(thread))
     refused(bob.get_channel, "no-such-channel")
+    deliveries(ann, bob, add, refused)
     with bob.listen(position=start) as listener:
         for event in listener:
             add(event)
-            if event["type"] == "thread_participant" and event["action"] == "left":
+            if event["type"] == "thread_message" and event["message"]["content"] == "seen":
                 break
     return out
 

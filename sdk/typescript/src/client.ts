@@ -1,4 +1,5 @@
 // The client: every operation as a method, under the names of the clients of HXA-Connect as well.
+import { fieldsOf, type Content } from "./content.js";
 import { fileId, readFile, type Download, type DownloadOptions } from "./download.js";
 import { B2BError } from "./error.js";
 import type {
@@ -33,6 +34,7 @@ import type {
   UpdateBotRoleResponse,
   UploadFileRequest,
 } from "./gen/rest/types.js";
+import { Inbox, type InboxOptions } from "./inbox/inbox.js";
 import { Listener } from "./listen/listener.js";
 import type { Handler, ListenOptions } from "./listen/options.js";
 import * as operations from "./operations.js";
@@ -48,8 +50,6 @@ export interface ClientOptions extends HttpOptions {
   retry?: RetryOptions | false | undefined;
 }
 
-/** A text, or the fields of a message. */
-export type Content<Fields> = string | Fields;
 type DirectMessage = Omit<SendDirectMessageRequest, "to">;
 
 // Rest without the methods that the client has in a wider form.
@@ -152,9 +152,15 @@ export class B2BClient extends Base {
     return this.listThreadMessages(threadId, fields, options);
   }
 
+  /**
+   * Returns a worker of the own inbox, which claims deliveries and settles them. Iterate over it, or
+   * give a handler to its `run`.
+   */
+  inbox(options?: InboxOptions): Inbox;
   /** Returns the direct messages since a time in Unix milliseconds. */
-  inbox(since: number, options?: CallOptions): Promise<InboxMessage[]> {
-    return this.getInbox({ since }, options);
+  inbox(since: number, options?: CallOptions): Promise<InboxMessage[]>;
+  inbox(given: number | InboxOptions = {}, options?: CallOptions): Inbox | Promise<InboxMessage[]> {
+    return typeof given === "object" ? new Inbox(this, this.#http, given) : this.getInbox({ since: given }, options);
   }
 
   /** Finds threads of the org by their topic. */
@@ -237,11 +243,4 @@ export class B2BClient extends Base {
   rotateOrgSecret(orgId?: string, fields?: RotateOrgSecretRequest, options?: CallOptions): Promise<RotateOrgSecretResponse> {
     return orgId === undefined ? this.rotateSecret(fields, options) : operations.rotateOrgSecret(this.#transport, orgId, fields, options);
   }
-}
-
-function fieldsOf<Fields extends object>(content: string | Fields): Fields {
-  if (content != null && typeof content !== "string" && typeof content !== "object") {
-    throw new TypeError(`the content must be a text or an object with fields, not a ${typeof content}`);
-  }
-  return typeof content === "string" ? ({ content } as unknown as Fields) : content;
 }

@@ -55,7 +55,7 @@ function repeatable(error: unknown, request: Pick<TransportRequest, "method" | "
 }
 
 /** Returns 128 random bits. */
-function newRequestId(): string {
+export function newRequestId(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -84,6 +84,55 @@ test("positions expire, and credentials end", async () => {
   await assert.rejects(waiting, InvalidToken);
 });
 
+// Works through an inbox.
+async function deliveries(lead, peer, call) {
+  const claim = async (fields) => (await call(peer.claimInbox(fields))).items ?? [];
+  const settling = ({ id, lease }) => ({ settles: { delivery_id: id, lease } });
+  const all = await claim({ max: 100, unordered: true, lease_seconds: 600 }); // from before: of all kinds
+  for (const { id, lease } of all) await call(peer.ackDelivery(id, { lease }));
+  await call(lead.send("peer", "first"));
+  await call(lead.send("peer", "second"));
+  await call(lead.send("peer", { content: "for nobody", no_reply: true }));
+  const once = { max: 5, lease_seconds: 600, request_id: "claim" };
+  const [first] = await claim(once);
+  await claim(once); // the same again
+  await claim({ max: 5 }); // the second waits for the first
+  const answer = { content: "done", request_id: first.lease, ...settling(first) };
+  await call(peer.send("lead", answer));
+  await call(peer.send("lead", answer));
+  await call(peer.send("lead", { content: "again", ...settling(first) }));
+  const [second] = await claim({ kinds: ["direct"], lease_seconds: 600 });
+  await call(peer.extendDelivery(second.id, { lease: second.lease, lease_seconds: 700 }));
+  await call(peer.progressDelivery(second.id, { lease: second.lease, text: "reading", lease_seconds: 700 }));
+  await call(peer.nackDelivery(second.id, { lease: second.lease, retry_in_seconds: 0, reason: "busy" }));
+  await call(peer.ackDelivery(second.id, { lease: second.lease }));
+  const [third] = await claim({ lease_seconds: 600 });
+  await call(peer.waitDelivery(third.id, { lease: third.lease, on: "human", reason: "a question", resume_in_seconds: 600 }));
+  await claim({});
+  await call(lead.send("peer", "it comes back"));
+  const [fourth] = await claim({ lease_seconds: 600 });
+  await call(peer.nackDelivery(fourth.id, { lease: fourth.lease, final: true }));
+  const [fifth] = await claim({ lease_seconds: 600 });
+  await call(peer.ackDelivery(fifth.id, { lease: "another" }));
+  await call(peer.ackDelivery(fifth.id, { lease: fifth.lease }));
+  const thread = await call(lead.createThread({ topic: "Inbox", participants: ["peer"] }));
+  const [invitation] = await claim({ lease_seconds: 600, context: true });
+  await call(peer.addArtifact(thread.id, { artifact_key: "k", content: "v", ...settling(invitation) }));
+  const said = await call(peer.sendThreadMessage(thread.id, "anything else?"));
+  await call(lead.sendThreadMessage(thread.id, { content: "no", reply_to: said.id }));
+  const [reply] = await claim({ lease_seconds: 600, context: true, thread_id: thread.id });
+  await call(peer.updateThread(thread.id, { status: "reviewing", ...settling(reply) }));
+  await call(lead.sendThreadMessage(thread.id, "@peer see"));
+  await call(lead.sendThreadMessage(thread.id, "@all see"));
+  const [mention] = await claim({ max: 5, lease_seconds: 600, context: true });
+  await call(peer.sendThreadMessage(thread.id, { content: "seen", ...settling(mention) }));
+  const [everybody] = await claim({ max: 5, lease_seconds: 600, context: true });
+  await call(peer.ackDelivery(everybody.id, { lease: everybody.lease }));
+  await claim({ max: 5 });
+  const kinds = [...all, first, second, invitation, reply, mention, everybody].map(({ kind }) => kind);
+  assert.deepEqual(new Set(kinds), new Set(["direct", "mention", "reply", "all", "invitation"]));
+}
+
 // Does what agents do, and returns all results and events with names in place of ids and times.
 async function script(lead, peer) {
   const results = [];
@@ -120,6 +169,7 @@ async function script(lead, peer) {
   await call(lead.leave(thread.id));
   await call(lead.joinThread(thread.id));
   await call(lead.joinThread(thread.id));
+  await deliveries(lead, peer, call);
   await call(lead.send("peer", "end"));
   const events = [];
   for await (const { cursor, ...event } of listener) {
@@ -128,6 +178,7 @@ async function script(lead, peer) {
   }
   const names = new Map();
   const normal = (key, value) => {
+    if (key === "lease" || key === "delivery_id") return normal("of_id", value);
     if (key === "online" || key === "last_seen_at" || key === "recipients") return undefined;
     if (/_at$|^ts$/.test(key)) return value === null ? null : "time";
     if (typeof value === "string" && /(^|_)(id|by|cursor)$/.test(key)) {

@@ -628,6 +628,155 @@ func (x *ClaimInboxResponse) GetItems() []*Delivery {
 	return nil
 }
 
+// Asks for a stream of deliveries.
+type StreamInboxRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many of the stream the worker has at the same time, at most; absent: 1. When it has answered
+	// one, the next follows.
+	Max *int32 `protobuf:"varint,1,opt,name=max,proto3,oneof" json:"max,omitempty"`
+	// How long the worker has each unless it extends that, in seconds; absent: 60.
+	LeaseSeconds *int32 `protobuf:"varint,2,opt,name=lease_seconds,json=leaseSeconds,proto3,oneof" json:"lease_seconds,omitempty"`
+	// Only these kinds; empty: all.
+	Kinds []DeliveryKind `protobuf:"varint,3,rep,packed,name=kinds,proto3,enum=b2b.v1.DeliveryKind" json:"kinds,omitempty"`
+	// Only those of this thread.
+	ThreadId *string `protobuf:"bytes,4,opt,name=thread_id,json=threadId,proto3,oneof" json:"thread_id,omitempty"`
+	// Also several of one thread or channel at the same time.
+	Unordered bool `protobuf:"varint,5,opt,name=unordered,proto3" json:"unordered,omitempty"`
+	// With what is needed to act on each.
+	Context bool `protobuf:"varint,6,opt,name=context,proto3" json:"context,omitempty"`
+	// Opening the inbox: it begins with what was addressed to the bot this long before, in seconds;
+	// absent: a day. Later claims ignore it.
+	BacklogSeconds *int32 `protobuf:"varint,7,opt,name=backlog_seconds,json=backlogSeconds,proto3,oneof" json:"backlog_seconds,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *StreamInboxRequest) Reset() {
+	*x = StreamInboxRequest{}
+	mi := &file_b2b_v1_delivery_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StreamInboxRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StreamInboxRequest) ProtoMessage() {}
+
+func (x *StreamInboxRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_b2b_v1_delivery_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StreamInboxRequest.ProtoReflect.Descriptor instead.
+func (*StreamInboxRequest) Descriptor() ([]byte, []int) {
+	return file_b2b_v1_delivery_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *StreamInboxRequest) GetMax() int32 {
+	if x != nil && x.Max != nil {
+		return *x.Max
+	}
+	return 0
+}
+
+func (x *StreamInboxRequest) GetLeaseSeconds() int32 {
+	if x != nil && x.LeaseSeconds != nil {
+		return *x.LeaseSeconds
+	}
+	return 0
+}
+
+func (x *StreamInboxRequest) GetKinds() []DeliveryKind {
+	if x != nil {
+		return x.Kinds
+	}
+	return nil
+}
+
+func (x *StreamInboxRequest) GetThreadId() string {
+	if x != nil && x.ThreadId != nil {
+		return *x.ThreadId
+	}
+	return ""
+}
+
+func (x *StreamInboxRequest) GetUnordered() bool {
+	if x != nil {
+		return x.Unordered
+	}
+	return false
+}
+
+func (x *StreamInboxRequest) GetContext() bool {
+	if x != nil {
+		return x.Context
+	}
+	return false
+}
+
+func (x *StreamInboxRequest) GetBacklogSeconds() int32 {
+	if x != nil && x.BacklogSeconds != nil {
+		return *x.BacklogSeconds
+	}
+	return 0
+}
+
+// One item of the stream.
+type StreamInboxResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The delivery; absent in a heartbeat, which is sent at the beginning and at least every 15
+	// seconds.
+	Delivery      *Delivery `protobuf:"bytes,1,opt,name=delivery,proto3,oneof" json:"delivery,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StreamInboxResponse) Reset() {
+	*x = StreamInboxResponse{}
+	mi := &file_b2b_v1_delivery_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StreamInboxResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StreamInboxResponse) ProtoMessage() {}
+
+func (x *StreamInboxResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_b2b_v1_delivery_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StreamInboxResponse.ProtoReflect.Descriptor instead.
+func (*StreamInboxResponse) Descriptor() ([]byte, []int) {
+	return file_b2b_v1_delivery_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *StreamInboxResponse) GetDelivery() *Delivery {
+	if x != nil {
+		return x.Delivery
+	}
+	return nil
+}
+
 // Settles a delivery.
 type AckDeliveryRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -643,7 +792,7 @@ type AckDeliveryRequest struct {
 
 func (x *AckDeliveryRequest) Reset() {
 	*x = AckDeliveryRequest{}
-	mi := &file_b2b_v1_delivery_proto_msgTypes[4]
+	mi := &file_b2b_v1_delivery_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -655,7 +804,7 @@ func (x *AckDeliveryRequest) String() string {
 func (*AckDeliveryRequest) ProtoMessage() {}
 
 func (x *AckDeliveryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_b2b_v1_delivery_proto_msgTypes[4]
+	mi := &file_b2b_v1_delivery_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -668,7 +817,7 @@ func (x *AckDeliveryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AckDeliveryRequest.ProtoReflect.Descriptor instead.
 func (*AckDeliveryRequest) Descriptor() ([]byte, []int) {
-	return file_b2b_v1_delivery_proto_rawDescGZIP(), []int{4}
+	return file_b2b_v1_delivery_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *AckDeliveryRequest) GetId() string {
@@ -703,7 +852,7 @@ type AckDeliveryResponse struct {
 
 func (x *AckDeliveryResponse) Reset() {
 	*x = AckDeliveryResponse{}
-	mi := &file_b2b_v1_delivery_proto_msgTypes[5]
+	mi := &file_b2b_v1_delivery_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -715,7 +864,7 @@ func (x *AckDeliveryResponse) String() string {
 func (*AckDeliveryResponse) ProtoMessage() {}
 
 func (x *AckDeliveryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_b2b_v1_delivery_proto_msgTypes[5]
+	mi := &file_b2b_v1_delivery_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -728,7 +877,7 @@ func (x *AckDeliveryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AckDeliveryResponse.ProtoReflect.Descriptor instead.
 func (*AckDeliveryResponse) Descriptor() ([]byte, []int) {
-	return file_b2b_v1_delivery_proto_rawDescGZIP(), []int{5}
+	return file_b2b_v1_delivery_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *AckDeliveryResponse) GetSettled() bool {
@@ -760,7 +909,7 @@ type NackDeliveryRequest struct {
 
 func (x *NackDeliveryRequest) Reset() {
 	*x = NackDeliveryRequest{}
-	mi := &file_b2b_v1_delivery_proto_msgTypes[6]
+	mi := &file_b2b_v1_delivery_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -772,7 +921,7 @@ func (x *NackDeliveryRequest) String() string {
 func (*NackDeliveryRequest) ProtoMessage() {}
 
 func (x *NackDeliveryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_b2b_v1_delivery_proto_msgTypes[6]
+	mi := &file_b2b_v1_delivery_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -785,7 +934,7 @@ func (x *NackDeliveryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NackDeliveryRequest.ProtoReflect.Descriptor instead.
 func (*NackDeliveryRequest) Descriptor() ([]byte, []int) {
-	return file_b2b_v1_delivery_proto_rawDescGZIP(), []int{6}
+	return file_b2b_v1_delivery_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *NackDeliveryRequest) GetId() string {
@@ -841,7 +990,7 @@ type NackDeliveryResponse struct {
 
 func (x *NackDeliveryResponse) Reset() {
 	*x = NackDeliveryResponse{}
-	mi := &file_b2b_v1_delivery_proto_msgTypes[7]
+	mi := &file_b2b_v1_delivery_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -853,7 +1002,7 @@ func (x *NackDeliveryResponse) String() string {
 func (*NackDeliveryResponse) ProtoMessage() {}
 
 func (x *NackDeliveryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_b2b_v1_delivery_proto_msgTypes[7]
+	mi := &file_b2b_v1_delivery_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -866,7 +1015,7 @@ func (x *NackDeliveryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NackDeliveryResponse.ProtoReflect.Descriptor instead.
 func (*NackDeliveryResponse) Descriptor() ([]byte, []int) {
-	return file_b2b_v1_delivery_proto_rawDescGZIP(), []int{7}
+	return file_b2b_v1_delivery_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *NackDeliveryResponse) GetDelivery() *Delivery {
@@ -893,7 +1042,7 @@ type ExtendDeliveryRequest struct {
 
 func (x *ExtendDeliveryRequest) Reset() {
 	*x = ExtendDeliveryRequest{}
-	mi := &file_b2b_v1_delivery_proto_msgTypes[8]
+	mi := &file_b2b_v1_delivery_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -905,7 +1054,7 @@ func (x *ExtendDeliveryRequest) String() string {
 func (*ExtendDeliveryRequest) ProtoMessage() {}
 
 func (x *ExtendDeliveryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_b2b_v1_delivery_proto_msgTypes[8]
+	mi := &file_b2b_v1_delivery_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -918,7 +1067,7 @@ func (x *ExtendDeliveryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExtendDeliveryRequest.ProtoReflect.Descriptor instead.
 func (*ExtendDeliveryRequest) Descriptor() ([]byte, []int) {
-	return file_b2b_v1_delivery_proto_rawDescGZIP(), []int{8}
+	return file_b2b_v1_delivery_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ExtendDeliveryRequest) GetId() string {
@@ -960,7 +1109,7 @@ type ExtendDeliveryResponse struct {
 
 func (x *ExtendDeliveryResponse) Reset() {
 	*x = ExtendDeliveryResponse{}
-	mi := &file_b2b_v1_delivery_proto_msgTypes[9]
+	mi := &file_b2b_v1_delivery_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -972,7 +1121,7 @@ func (x *ExtendDeliveryResponse) String() string {
 func (*ExtendDeliveryResponse) ProtoMessage() {}
 
 func (x *ExtendDeliveryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_b2b_v1_delivery_proto_msgTypes[9]
+	mi := &file_b2b_v1_delivery_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -985,7 +1134,7 @@ func (x *ExtendDeliveryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExtendDeliveryResponse.ProtoReflect.Descriptor instead.
 func (*ExtendDeliveryResponse) Descriptor() ([]byte, []int) {
-	return file_b2b_v1_delivery_proto_rawDescGZIP(), []int{9}
+	return file_b2b_v1_delivery_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ExtendDeliveryResponse) GetDelivery() *Delivery {
@@ -1014,7 +1163,7 @@ type ProgressDeliveryRequest struct {
 
 func (x *ProgressDeliveryRequest) Reset() {
 	*x = ProgressDeliveryRequest{}
-	mi := &file_b2b_v1_delivery_proto_msgTypes[10]
+	mi := &file_b2b_v1_delivery_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1026,7 +1175,7 @@ func (x *ProgressDeliveryRequest) String() string {
 func (*ProgressDeliveryRequest) ProtoMessage() {}
 
 func (x *ProgressDeliveryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_b2b_v1_delivery_proto_msgTypes[10]
+	mi := &file_b2b_v1_delivery_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1039,7 +1188,7 @@ func (x *ProgressDeliveryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProgressDeliveryRequest.ProtoReflect.Descriptor instead.
 func (*ProgressDeliveryRequest) Descriptor() ([]byte, []int) {
-	return file_b2b_v1_delivery_proto_rawDescGZIP(), []int{10}
+	return file_b2b_v1_delivery_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ProgressDeliveryRequest) GetId() string {
@@ -1088,7 +1237,7 @@ type ProgressDeliveryResponse struct {
 
 func (x *ProgressDeliveryResponse) Reset() {
 	*x = ProgressDeliveryResponse{}
-	mi := &file_b2b_v1_delivery_proto_msgTypes[11]
+	mi := &file_b2b_v1_delivery_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1100,7 +1249,7 @@ func (x *ProgressDeliveryResponse) String() string {
 func (*ProgressDeliveryResponse) ProtoMessage() {}
 
 func (x *ProgressDeliveryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_b2b_v1_delivery_proto_msgTypes[11]
+	mi := &file_b2b_v1_delivery_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1113,7 +1262,7 @@ func (x *ProgressDeliveryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProgressDeliveryResponse.ProtoReflect.Descriptor instead.
 func (*ProgressDeliveryResponse) Descriptor() ([]byte, []int) {
-	return file_b2b_v1_delivery_proto_rawDescGZIP(), []int{11}
+	return file_b2b_v1_delivery_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ProgressDeliveryResponse) GetDelivery() *Delivery {
@@ -1144,7 +1293,7 @@ type WaitDeliveryRequest struct {
 
 func (x *WaitDeliveryRequest) Reset() {
 	*x = WaitDeliveryRequest{}
-	mi := &file_b2b_v1_delivery_proto_msgTypes[12]
+	mi := &file_b2b_v1_delivery_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1156,7 +1305,7 @@ func (x *WaitDeliveryRequest) String() string {
 func (*WaitDeliveryRequest) ProtoMessage() {}
 
 func (x *WaitDeliveryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_b2b_v1_delivery_proto_msgTypes[12]
+	mi := &file_b2b_v1_delivery_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1169,7 +1318,7 @@ func (x *WaitDeliveryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitDeliveryRequest.ProtoReflect.Descriptor instead.
 func (*WaitDeliveryRequest) Descriptor() ([]byte, []int) {
-	return file_b2b_v1_delivery_proto_rawDescGZIP(), []int{12}
+	return file_b2b_v1_delivery_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *WaitDeliveryRequest) GetId() string {
@@ -1225,7 +1374,7 @@ type WaitDeliveryResponse struct {
 
 func (x *WaitDeliveryResponse) Reset() {
 	*x = WaitDeliveryResponse{}
-	mi := &file_b2b_v1_delivery_proto_msgTypes[13]
+	mi := &file_b2b_v1_delivery_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1237,7 +1386,7 @@ func (x *WaitDeliveryResponse) String() string {
 func (*WaitDeliveryResponse) ProtoMessage() {}
 
 func (x *WaitDeliveryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_b2b_v1_delivery_proto_msgTypes[13]
+	mi := &file_b2b_v1_delivery_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1250,7 +1399,7 @@ func (x *WaitDeliveryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitDeliveryResponse.ProtoReflect.Descriptor instead.
 func (*WaitDeliveryResponse) Descriptor() ([]byte, []int) {
-	return file_b2b_v1_delivery_proto_rawDescGZIP(), []int{13}
+	return file_b2b_v1_delivery_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *WaitDeliveryResponse) GetDelivery() *Delivery {
@@ -1279,7 +1428,7 @@ type ListDeliveriesRequest struct {
 
 func (x *ListDeliveriesRequest) Reset() {
 	*x = ListDeliveriesRequest{}
-	mi := &file_b2b_v1_delivery_proto_msgTypes[14]
+	mi := &file_b2b_v1_delivery_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1291,7 +1440,7 @@ func (x *ListDeliveriesRequest) String() string {
 func (*ListDeliveriesRequest) ProtoMessage() {}
 
 func (x *ListDeliveriesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_b2b_v1_delivery_proto_msgTypes[14]
+	mi := &file_b2b_v1_delivery_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1304,7 +1453,7 @@ func (x *ListDeliveriesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDeliveriesRequest.ProtoReflect.Descriptor instead.
 func (*ListDeliveriesRequest) Descriptor() ([]byte, []int) {
-	return file_b2b_v1_delivery_proto_rawDescGZIP(), []int{14}
+	return file_b2b_v1_delivery_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ListDeliveriesRequest) GetBot() string {
@@ -1357,7 +1506,7 @@ type ListDeliveriesResponse struct {
 
 func (x *ListDeliveriesResponse) Reset() {
 	*x = ListDeliveriesResponse{}
-	mi := &file_b2b_v1_delivery_proto_msgTypes[15]
+	mi := &file_b2b_v1_delivery_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1369,7 +1518,7 @@ func (x *ListDeliveriesResponse) String() string {
 func (*ListDeliveriesResponse) ProtoMessage() {}
 
 func (x *ListDeliveriesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_b2b_v1_delivery_proto_msgTypes[15]
+	mi := &file_b2b_v1_delivery_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1382,7 +1531,7 @@ func (x *ListDeliveriesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDeliveriesResponse.ProtoReflect.Descriptor instead.
 func (*ListDeliveriesResponse) Descriptor() ([]byte, []int) {
-	return file_b2b_v1_delivery_proto_rawDescGZIP(), []int{15}
+	return file_b2b_v1_delivery_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ListDeliveriesResponse) GetItems() []*Delivery {
@@ -1421,7 +1570,7 @@ type RedeliverDeadRequest struct {
 
 func (x *RedeliverDeadRequest) Reset() {
 	*x = RedeliverDeadRequest{}
-	mi := &file_b2b_v1_delivery_proto_msgTypes[16]
+	mi := &file_b2b_v1_delivery_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1433,7 +1582,7 @@ func (x *RedeliverDeadRequest) String() string {
 func (*RedeliverDeadRequest) ProtoMessage() {}
 
 func (x *RedeliverDeadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_b2b_v1_delivery_proto_msgTypes[16]
+	mi := &file_b2b_v1_delivery_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1446,7 +1595,7 @@ func (x *RedeliverDeadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RedeliverDeadRequest.ProtoReflect.Descriptor instead.
 func (*RedeliverDeadRequest) Descriptor() ([]byte, []int) {
-	return file_b2b_v1_delivery_proto_rawDescGZIP(), []int{16}
+	return file_b2b_v1_delivery_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *RedeliverDeadRequest) GetBot() string {
@@ -1481,7 +1630,7 @@ type RedeliverDeadResponse struct {
 
 func (x *RedeliverDeadResponse) Reset() {
 	*x = RedeliverDeadResponse{}
-	mi := &file_b2b_v1_delivery_proto_msgTypes[17]
+	mi := &file_b2b_v1_delivery_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1493,7 +1642,7 @@ func (x *RedeliverDeadResponse) String() string {
 func (*RedeliverDeadResponse) ProtoMessage() {}
 
 func (x *RedeliverDeadResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_b2b_v1_delivery_proto_msgTypes[17]
+	mi := &file_b2b_v1_delivery_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1506,7 +1655,7 @@ func (x *RedeliverDeadResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RedeliverDeadResponse.ProtoReflect.Descriptor instead.
 func (*RedeliverDeadResponse) Descriptor() ([]byte, []int) {
-	return file_b2b_v1_delivery_proto_rawDescGZIP(), []int{17}
+	return file_b2b_v1_delivery_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *RedeliverDeadResponse) GetRedelivered() int32 {
@@ -1531,7 +1680,7 @@ type GetReceiptsRequest struct {
 
 func (x *GetReceiptsRequest) Reset() {
 	*x = GetReceiptsRequest{}
-	mi := &file_b2b_v1_delivery_proto_msgTypes[18]
+	mi := &file_b2b_v1_delivery_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1543,7 +1692,7 @@ func (x *GetReceiptsRequest) String() string {
 func (*GetReceiptsRequest) ProtoMessage() {}
 
 func (x *GetReceiptsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_b2b_v1_delivery_proto_msgTypes[18]
+	mi := &file_b2b_v1_delivery_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1556,7 +1705,7 @@ func (x *GetReceiptsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetReceiptsRequest.ProtoReflect.Descriptor instead.
 func (*GetReceiptsRequest) Descriptor() ([]byte, []int) {
-	return file_b2b_v1_delivery_proto_rawDescGZIP(), []int{18}
+	return file_b2b_v1_delivery_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *GetReceiptsRequest) GetMessageId() string {
@@ -1595,7 +1744,7 @@ type GetReceiptsResponse struct {
 
 func (x *GetReceiptsResponse) Reset() {
 	*x = GetReceiptsResponse{}
-	mi := &file_b2b_v1_delivery_proto_msgTypes[19]
+	mi := &file_b2b_v1_delivery_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1607,7 +1756,7 @@ func (x *GetReceiptsResponse) String() string {
 func (*GetReceiptsResponse) ProtoMessage() {}
 
 func (x *GetReceiptsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_b2b_v1_delivery_proto_msgTypes[19]
+	mi := &file_b2b_v1_delivery_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1620,7 +1769,7 @@ func (x *GetReceiptsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetReceiptsResponse.ProtoReflect.Descriptor instead.
 func (*GetReceiptsResponse) Descriptor() ([]byte, []int) {
-	return file_b2b_v1_delivery_proto_rawDescGZIP(), []int{19}
+	return file_b2b_v1_delivery_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *GetReceiptsResponse) GetItems() []*Receipt {
@@ -1703,7 +1852,23 @@ const file_b2b_v1_delivery_proto_rawDesc = "" +
 	"\x10_backlog_secondsB\r\n" +
 	"\v_request_id\"E\n" +
 	"\x12ClaimInboxResponse\x12/\n" +
-	"\x05items\x18\x01 \x03(\v2\x10.b2b.v1.DeliveryB\a\xe2\xb5\x18\x03\b\x80\x01R\x05items\"\x8c\x01\n" +
+	"\x05items\x18\x01 \x03(\v2\x10.b2b.v1.DeliveryB\a\xe2\xb5\x18\x03\b\x80\x01R\x05items\"\xe5\x02\n" +
+	"\x12StreamInboxRequest\x12\x1d\n" +
+	"\x03max\x18\x01 \x01(\x05B\x06\xe2\xb5\x18\x02\bxH\x00R\x03max\x88\x01\x01\x120\n" +
+	"\rlease_seconds\x18\x02 \x01(\x05B\x06\xe2\xb5\x18\x02\bKH\x01R\fleaseSeconds\x88\x01\x01\x122\n" +
+	"\x05kinds\x18\x03 \x03(\x0e2\x14.b2b.v1.DeliveryKindB\x06\xe2\xb5\x18\x02\byR\x05kinds\x12 \n" +
+	"\tthread_id\x18\x04 \x01(\tH\x02R\bthreadId\x88\x01\x01\x12\x1c\n" +
+	"\tunordered\x18\x05 \x01(\bR\tunordered\x12\x18\n" +
+	"\acontext\x18\x06 \x01(\bR\acontext\x124\n" +
+	"\x0fbacklog_seconds\x18\a \x01(\x05B\x06\xe2\xb5\x18\x02\b|H\x03R\x0ebacklogSeconds\x88\x01\x01B\x06\n" +
+	"\x04_maxB\x10\n" +
+	"\x0e_lease_secondsB\f\n" +
+	"\n" +
+	"_thread_idB\x12\n" +
+	"\x10_backlog_seconds\"]\n" +
+	"\x13StreamInboxResponse\x129\n" +
+	"\bdelivery\x18\x01 \x01(\v2\x10.b2b.v1.DeliveryB\x06ڵ\x18\x02\b\x01H\x00R\bdelivery\x88\x01\x01B\v\n" +
+	"\t_delivery\"\x8c\x01\n" +
 	"\x12AckDeliveryRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12!\n" +
 	"\x05lease\x18\x02 \x01(\tB\x06ڵ\x18\x02P\x01H\x00R\x05lease\x88\x01\x01\x12*\n" +
@@ -1825,21 +1990,26 @@ const file_b2b_v1_delivery_proto_rawDesc = "" +
 	"\x10DeliveryWaitsFor\x12\"\n" +
 	"\x1eDELIVERY_WAITS_FOR_UNSPECIFIED\x10\x00\x12\x1c\n" +
 	"\x18DELIVERY_WAITS_FOR_HUMAN\x10\x01\x12\x1a\n" +
-	"\x16DELIVERY_WAITS_FOR_BOT\x10\x022\xf5\b\n" +
-	"\x0fDeliveryService\x12i\n" +
+	"\x16DELIVERY_WAITS_FOR_BOT\x10\x022\xc2\n" +
 	"\n" +
-	"ClaimInbox\x12\x19.b2b.v1.ClaimInboxRequest\x1a\x1a.b2b.v1.ClaimInboxResponse\"$\x8a\xb5\x18\x05\n" +
-	"\x01\x02\x10\x06\x82\xd3\xe4\x93\x02\x15:\x01*\"\x10/api/inbox/claim\x12o\n" +
-	"\vAckDelivery\x12\x1a.b2b.v1.AckDeliveryRequest\x1a\x1b.b2b.v1.AckDeliveryResponse\"'\x8a\xb5\x18\x05\n" +
-	"\x01\x02\x10\x06\x82\xd3\xe4\x93\x02\x18:\x01*\"\x13/api/inbox/{id}/ack\x12}\n" +
-	"\fNackDelivery\x12\x1b.b2b.v1.NackDeliveryRequest\x1a\x1c.b2b.v1.NackDeliveryResponse\"2\x8a\xb5\x18\x05\n" +
-	"\x01\x02\x10\x06\x82\xd3\xe4\x93\x02#:\x01*b\bdelivery\"\x14/api/inbox/{id}/nack\x12\x85\x01\n" +
-	"\x0eExtendDelivery\x12\x1d.b2b.v1.ExtendDeliveryRequest\x1a\x1e.b2b.v1.ExtendDeliveryResponse\"4\x8a\xb5\x18\x05\n" +
-	"\x01\x02\x10\x06\x82\xd3\xe4\x93\x02%:\x01*b\bdelivery\"\x16/api/inbox/{id}/extend\x12\x8d\x01\n" +
-	"\x10ProgressDelivery\x12\x1f.b2b.v1.ProgressDeliveryRequest\x1a .b2b.v1.ProgressDeliveryResponse\"6\x8a\xb5\x18\x05\n" +
-	"\x01\x02\x10\x06\x82\xd3\xe4\x93\x02':\x01*b\bdelivery\"\x18/api/inbox/{id}/progress\x12}\n" +
-	"\fWaitDelivery\x12\x1b.b2b.v1.WaitDeliveryRequest\x1a\x1c.b2b.v1.WaitDeliveryResponse\"2\x8a\xb5\x18\x05\n" +
-	"\x01\x02\x10\x06\x82\xd3\xe4\x93\x02#:\x01*b\bdelivery\"\x14/api/inbox/{id}/wait\x12x\n" +
+	"\x0fDeliveryService\x12x\n" +
+	"\n" +
+	"ClaimInbox\x12\x19.b2b.v1.ClaimInboxRequest\x1a\x1a.b2b.v1.ClaimInboxResponse\"3\x8a\xb5\x18\x05\n" +
+	"\x01\x02\x10\x06\x9a\xb5\x18\vinbox_claim\x82\xd3\xe4\x93\x02\x15:\x01*\"\x10/api/inbox/claim\x12o\n" +
+	"\vStreamInbox\x12\x1a.b2b.v1.StreamInboxRequest\x1a\x1b.b2b.v1.StreamInboxResponse\"%\x8a\xb5\x18\x05\n" +
+	"\x01\x02\x10\x06\x82\xd3\xe4\x93\x02\x16:\x01*\"\x11/api/inbox/stream0\x01\x12|\n" +
+	"\vAckDelivery\x12\x1a.b2b.v1.AckDeliveryRequest\x1a\x1b.b2b.v1.AckDeliveryResponse\"4\x8a\xb5\x18\x05\n" +
+	"\x01\x02\x10\x06\x9a\xb5\x18\tinbox_ack\x82\xd3\xe4\x93\x02\x18:\x01*\"\x13/api/inbox/{id}/ack\x12\x8b\x01\n" +
+	"\fNackDelivery\x12\x1b.b2b.v1.NackDeliveryRequest\x1a\x1c.b2b.v1.NackDeliveryResponse\"@\x8a\xb5\x18\x05\n" +
+	"\x01\x02\x10\x06\x9a\xb5\x18\n" +
+	"inbox_nack\x82\xd3\xe4\x93\x02#:\x01*b\bdelivery\"\x14/api/inbox/{id}/nack\x12\x95\x01\n" +
+	"\x0eExtendDelivery\x12\x1d.b2b.v1.ExtendDeliveryRequest\x1a\x1e.b2b.v1.ExtendDeliveryResponse\"D\x8a\xb5\x18\x05\n" +
+	"\x01\x02\x10\x06\x9a\xb5\x18\finbox_extend\x82\xd3\xe4\x93\x02%:\x01*b\bdelivery\"\x16/api/inbox/{id}/extend\x12\x9f\x01\n" +
+	"\x10ProgressDelivery\x12\x1f.b2b.v1.ProgressDeliveryRequest\x1a .b2b.v1.ProgressDeliveryResponse\"H\x8a\xb5\x18\x05\n" +
+	"\x01\x02\x10\x06\x9a\xb5\x18\x0einbox_progress\x82\xd3\xe4\x93\x02':\x01*b\bdelivery\"\x18/api/inbox/{id}/progress\x12\x8b\x01\n" +
+	"\fWaitDelivery\x12\x1b.b2b.v1.WaitDeliveryRequest\x1a\x1c.b2b.v1.WaitDeliveryResponse\"@\x8a\xb5\x18\x05\n" +
+	"\x01\x02\x10\x06\x9a\xb5\x18\n" +
+	"inbox_wait\x82\xd3\xe4\x93\x02#:\x01*b\bdelivery\"\x14/api/inbox/{id}/wait\x12x\n" +
 	"\x0eListDeliveries\x12\x1d.b2b.v1.ListDeliveriesRequest\x1a\x1e.b2b.v1.ListDeliveriesResponse\"'\x8a\xb5\x18\x06\n" +
 	"\x02\x02\x04\x10\x01\x82\xd3\xe4\x93\x02\x17\x12\x15/api/inbox/deliveries\x12w\n" +
 	"\rRedeliverDead\x12\x1c.b2b.v1.RedeliverDeadRequest\x1a\x1d.b2b.v1.RedeliverDeadResponse\")\x8a\xb5\x18\x06\n" +
@@ -1860,7 +2030,7 @@ func file_b2b_v1_delivery_proto_rawDescGZIP() []byte {
 }
 
 var file_b2b_v1_delivery_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_b2b_v1_delivery_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
+var file_b2b_v1_delivery_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_b2b_v1_delivery_proto_goTypes = []any{
 	(DeliveryKind)(0),                // 0: b2b.v1.DeliveryKind
 	(DeliveryState)(0),               // 1: b2b.v1.DeliveryState
@@ -1869,73 +2039,79 @@ var file_b2b_v1_delivery_proto_goTypes = []any{
 	(*DeliveryContext)(nil),          // 4: b2b.v1.DeliveryContext
 	(*ClaimInboxRequest)(nil),        // 5: b2b.v1.ClaimInboxRequest
 	(*ClaimInboxResponse)(nil),       // 6: b2b.v1.ClaimInboxResponse
-	(*AckDeliveryRequest)(nil),       // 7: b2b.v1.AckDeliveryRequest
-	(*AckDeliveryResponse)(nil),      // 8: b2b.v1.AckDeliveryResponse
-	(*NackDeliveryRequest)(nil),      // 9: b2b.v1.NackDeliveryRequest
-	(*NackDeliveryResponse)(nil),     // 10: b2b.v1.NackDeliveryResponse
-	(*ExtendDeliveryRequest)(nil),    // 11: b2b.v1.ExtendDeliveryRequest
-	(*ExtendDeliveryResponse)(nil),   // 12: b2b.v1.ExtendDeliveryResponse
-	(*ProgressDeliveryRequest)(nil),  // 13: b2b.v1.ProgressDeliveryRequest
-	(*ProgressDeliveryResponse)(nil), // 14: b2b.v1.ProgressDeliveryResponse
-	(*WaitDeliveryRequest)(nil),      // 15: b2b.v1.WaitDeliveryRequest
-	(*WaitDeliveryResponse)(nil),     // 16: b2b.v1.WaitDeliveryResponse
-	(*ListDeliveriesRequest)(nil),    // 17: b2b.v1.ListDeliveriesRequest
-	(*ListDeliveriesResponse)(nil),   // 18: b2b.v1.ListDeliveriesResponse
-	(*RedeliverDeadRequest)(nil),     // 19: b2b.v1.RedeliverDeadRequest
-	(*RedeliverDeadResponse)(nil),    // 20: b2b.v1.RedeliverDeadResponse
-	(*GetReceiptsRequest)(nil),       // 21: b2b.v1.GetReceiptsRequest
-	(*GetReceiptsResponse)(nil),      // 22: b2b.v1.GetReceiptsResponse
-	(*timestamppb.Timestamp)(nil),    // 23: google.protobuf.Timestamp
-	(*Event)(nil),                    // 24: b2b.v1.Event
-	(*Thread)(nil),                   // 25: b2b.v1.Thread
-	(*ThreadMessage)(nil),            // 26: b2b.v1.ThreadMessage
-	(*Artifact)(nil),                 // 27: b2b.v1.Artifact
-	(*Receipt)(nil),                  // 28: b2b.v1.Receipt
+	(*StreamInboxRequest)(nil),       // 7: b2b.v1.StreamInboxRequest
+	(*StreamInboxResponse)(nil),      // 8: b2b.v1.StreamInboxResponse
+	(*AckDeliveryRequest)(nil),       // 9: b2b.v1.AckDeliveryRequest
+	(*AckDeliveryResponse)(nil),      // 10: b2b.v1.AckDeliveryResponse
+	(*NackDeliveryRequest)(nil),      // 11: b2b.v1.NackDeliveryRequest
+	(*NackDeliveryResponse)(nil),     // 12: b2b.v1.NackDeliveryResponse
+	(*ExtendDeliveryRequest)(nil),    // 13: b2b.v1.ExtendDeliveryRequest
+	(*ExtendDeliveryResponse)(nil),   // 14: b2b.v1.ExtendDeliveryResponse
+	(*ProgressDeliveryRequest)(nil),  // 15: b2b.v1.ProgressDeliveryRequest
+	(*ProgressDeliveryResponse)(nil), // 16: b2b.v1.ProgressDeliveryResponse
+	(*WaitDeliveryRequest)(nil),      // 17: b2b.v1.WaitDeliveryRequest
+	(*WaitDeliveryResponse)(nil),     // 18: b2b.v1.WaitDeliveryResponse
+	(*ListDeliveriesRequest)(nil),    // 19: b2b.v1.ListDeliveriesRequest
+	(*ListDeliveriesResponse)(nil),   // 20: b2b.v1.ListDeliveriesResponse
+	(*RedeliverDeadRequest)(nil),     // 21: b2b.v1.RedeliverDeadRequest
+	(*RedeliverDeadResponse)(nil),    // 22: b2b.v1.RedeliverDeadResponse
+	(*GetReceiptsRequest)(nil),       // 23: b2b.v1.GetReceiptsRequest
+	(*GetReceiptsResponse)(nil),      // 24: b2b.v1.GetReceiptsResponse
+	(*timestamppb.Timestamp)(nil),    // 25: google.protobuf.Timestamp
+	(*Event)(nil),                    // 26: b2b.v1.Event
+	(*Thread)(nil),                   // 27: b2b.v1.Thread
+	(*ThreadMessage)(nil),            // 28: b2b.v1.ThreadMessage
+	(*Artifact)(nil),                 // 29: b2b.v1.Artifact
+	(*Receipt)(nil),                  // 30: b2b.v1.Receipt
 }
 var file_b2b_v1_delivery_proto_depIdxs = []int32{
 	0,  // 0: b2b.v1.Delivery.kind:type_name -> b2b.v1.DeliveryKind
 	1,  // 1: b2b.v1.Delivery.state:type_name -> b2b.v1.DeliveryState
-	23, // 2: b2b.v1.Delivery.created_at:type_name -> google.protobuf.Timestamp
-	23, // 3: b2b.v1.Delivery.due_at:type_name -> google.protobuf.Timestamp
+	25, // 2: b2b.v1.Delivery.created_at:type_name -> google.protobuf.Timestamp
+	25, // 3: b2b.v1.Delivery.due_at:type_name -> google.protobuf.Timestamp
 	2,  // 4: b2b.v1.Delivery.waits_for:type_name -> b2b.v1.DeliveryWaitsFor
-	24, // 5: b2b.v1.Delivery.event:type_name -> b2b.v1.Event
+	26, // 5: b2b.v1.Delivery.event:type_name -> b2b.v1.Event
 	4,  // 6: b2b.v1.Delivery.context:type_name -> b2b.v1.DeliveryContext
-	25, // 7: b2b.v1.DeliveryContext.thread:type_name -> b2b.v1.Thread
-	26, // 8: b2b.v1.DeliveryContext.messages:type_name -> b2b.v1.ThreadMessage
-	27, // 9: b2b.v1.DeliveryContext.artifacts:type_name -> b2b.v1.Artifact
+	27, // 7: b2b.v1.DeliveryContext.thread:type_name -> b2b.v1.Thread
+	28, // 8: b2b.v1.DeliveryContext.messages:type_name -> b2b.v1.ThreadMessage
+	29, // 9: b2b.v1.DeliveryContext.artifacts:type_name -> b2b.v1.Artifact
 	0,  // 10: b2b.v1.ClaimInboxRequest.kinds:type_name -> b2b.v1.DeliveryKind
 	3,  // 11: b2b.v1.ClaimInboxResponse.items:type_name -> b2b.v1.Delivery
-	3,  // 12: b2b.v1.NackDeliveryResponse.delivery:type_name -> b2b.v1.Delivery
-	3,  // 13: b2b.v1.ExtendDeliveryResponse.delivery:type_name -> b2b.v1.Delivery
-	3,  // 14: b2b.v1.ProgressDeliveryResponse.delivery:type_name -> b2b.v1.Delivery
-	2,  // 15: b2b.v1.WaitDeliveryRequest.on:type_name -> b2b.v1.DeliveryWaitsFor
-	3,  // 16: b2b.v1.WaitDeliveryResponse.delivery:type_name -> b2b.v1.Delivery
-	1,  // 17: b2b.v1.ListDeliveriesRequest.state:type_name -> b2b.v1.DeliveryState
-	3,  // 18: b2b.v1.ListDeliveriesResponse.items:type_name -> b2b.v1.Delivery
-	28, // 19: b2b.v1.GetReceiptsResponse.items:type_name -> b2b.v1.Receipt
-	5,  // 20: b2b.v1.DeliveryService.ClaimInbox:input_type -> b2b.v1.ClaimInboxRequest
-	7,  // 21: b2b.v1.DeliveryService.AckDelivery:input_type -> b2b.v1.AckDeliveryRequest
-	9,  // 22: b2b.v1.DeliveryService.NackDelivery:input_type -> b2b.v1.NackDeliveryRequest
-	11, // 23: b2b.v1.DeliveryService.ExtendDelivery:input_type -> b2b.v1.ExtendDeliveryRequest
-	13, // 24: b2b.v1.DeliveryService.ProgressDelivery:input_type -> b2b.v1.ProgressDeliveryRequest
-	15, // 25: b2b.v1.DeliveryService.WaitDelivery:input_type -> b2b.v1.WaitDeliveryRequest
-	17, // 26: b2b.v1.DeliveryService.ListDeliveries:input_type -> b2b.v1.ListDeliveriesRequest
-	19, // 27: b2b.v1.DeliveryService.RedeliverDead:input_type -> b2b.v1.RedeliverDeadRequest
-	21, // 28: b2b.v1.DeliveryService.GetReceipts:input_type -> b2b.v1.GetReceiptsRequest
-	6,  // 29: b2b.v1.DeliveryService.ClaimInbox:output_type -> b2b.v1.ClaimInboxResponse
-	8,  // 30: b2b.v1.DeliveryService.AckDelivery:output_type -> b2b.v1.AckDeliveryResponse
-	10, // 31: b2b.v1.DeliveryService.NackDelivery:output_type -> b2b.v1.NackDeliveryResponse
-	12, // 32: b2b.v1.DeliveryService.ExtendDelivery:output_type -> b2b.v1.ExtendDeliveryResponse
-	14, // 33: b2b.v1.DeliveryService.ProgressDelivery:output_type -> b2b.v1.ProgressDeliveryResponse
-	16, // 34: b2b.v1.DeliveryService.WaitDelivery:output_type -> b2b.v1.WaitDeliveryResponse
-	18, // 35: b2b.v1.DeliveryService.ListDeliveries:output_type -> b2b.v1.ListDeliveriesResponse
-	20, // 36: b2b.v1.DeliveryService.RedeliverDead:output_type -> b2b.v1.RedeliverDeadResponse
-	22, // 37: b2b.v1.DeliveryService.GetReceipts:output_type -> b2b.v1.GetReceiptsResponse
-	29, // [29:38] is the sub-list for method output_type
-	20, // [20:29] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	0,  // 12: b2b.v1.StreamInboxRequest.kinds:type_name -> b2b.v1.DeliveryKind
+	3,  // 13: b2b.v1.StreamInboxResponse.delivery:type_name -> b2b.v1.Delivery
+	3,  // 14: b2b.v1.NackDeliveryResponse.delivery:type_name -> b2b.v1.Delivery
+	3,  // 15: b2b.v1.ExtendDeliveryResponse.delivery:type_name -> b2b.v1.Delivery
+	3,  // 16: b2b.v1.ProgressDeliveryResponse.delivery:type_name -> b2b.v1.Delivery
+	2,  // 17: b2b.v1.WaitDeliveryRequest.on:type_name -> b2b.v1.DeliveryWaitsFor
+	3,  // 18: b2b.v1.WaitDeliveryResponse.delivery:type_name -> b2b.v1.Delivery
+	1,  // 19: b2b.v1.ListDeliveriesRequest.state:type_name -> b2b.v1.DeliveryState
+	3,  // 20: b2b.v1.ListDeliveriesResponse.items:type_name -> b2b.v1.Delivery
+	30, // 21: b2b.v1.GetReceiptsResponse.items:type_name -> b2b.v1.Receipt
+	5,  // 22: b2b.v1.DeliveryService.ClaimInbox:input_type -> b2b.v1.ClaimInboxRequest
+	7,  // 23: b2b.v1.DeliveryService.StreamInbox:input_type -> b2b.v1.StreamInboxRequest
+	9,  // 24: b2b.v1.DeliveryService.AckDelivery:input_type -> b2b.v1.AckDeliveryRequest
+	11, // 25: b2b.v1.DeliveryService.NackDelivery:input_type -> b2b.v1.NackDeliveryRequest
+	13, // 26: b2b.v1.DeliveryService.ExtendDelivery:input_type -> b2b.v1.ExtendDeliveryRequest
+	15, // 27: b2b.v1.DeliveryService.ProgressDelivery:input_type -> b2b.v1.ProgressDeliveryRequest
+	17, // 28: b2b.v1.DeliveryService.WaitDelivery:input_type -> b2b.v1.WaitDeliveryRequest
+	19, // 29: b2b.v1.DeliveryService.ListDeliveries:input_type -> b2b.v1.ListDeliveriesRequest
+	21, // 30: b2b.v1.DeliveryService.RedeliverDead:input_type -> b2b.v1.RedeliverDeadRequest
+	23, // 31: b2b.v1.DeliveryService.GetReceipts:input_type -> b2b.v1.GetReceiptsRequest
+	6,  // 32: b2b.v1.DeliveryService.ClaimInbox:output_type -> b2b.v1.ClaimInboxResponse
+	8,  // 33: b2b.v1.DeliveryService.StreamInbox:output_type -> b2b.v1.StreamInboxResponse
+	10, // 34: b2b.v1.DeliveryService.AckDelivery:output_type -> b2b.v1.AckDeliveryResponse
+	12, // 35: b2b.v1.DeliveryService.NackDelivery:output_type -> b2b.v1.NackDeliveryResponse
+	14, // 36: b2b.v1.DeliveryService.ExtendDelivery:output_type -> b2b.v1.ExtendDeliveryResponse
+	16, // 37: b2b.v1.DeliveryService.ProgressDelivery:output_type -> b2b.v1.ProgressDeliveryResponse
+	18, // 38: b2b.v1.DeliveryService.WaitDelivery:output_type -> b2b.v1.WaitDeliveryResponse
+	20, // 39: b2b.v1.DeliveryService.ListDeliveries:output_type -> b2b.v1.ListDeliveriesResponse
+	22, // 40: b2b.v1.DeliveryService.RedeliverDead:output_type -> b2b.v1.RedeliverDeadResponse
+	24, // 41: b2b.v1.DeliveryService.GetReceipts:output_type -> b2b.v1.GetReceiptsResponse
+	32, // [32:42] is the sub-list for method output_type
+	22, // [22:32] is the sub-list for method input_type
+	22, // [22:22] is the sub-list for extension type_name
+	22, // [22:22] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
 func init() { file_b2b_v1_delivery_proto_init() }
@@ -1952,22 +2128,24 @@ func file_b2b_v1_delivery_proto_init() {
 	file_b2b_v1_delivery_proto_msgTypes[1].OneofWrappers = []any{}
 	file_b2b_v1_delivery_proto_msgTypes[2].OneofWrappers = []any{}
 	file_b2b_v1_delivery_proto_msgTypes[4].OneofWrappers = []any{}
+	file_b2b_v1_delivery_proto_msgTypes[5].OneofWrappers = []any{}
 	file_b2b_v1_delivery_proto_msgTypes[6].OneofWrappers = []any{}
 	file_b2b_v1_delivery_proto_msgTypes[8].OneofWrappers = []any{}
 	file_b2b_v1_delivery_proto_msgTypes[10].OneofWrappers = []any{}
 	file_b2b_v1_delivery_proto_msgTypes[12].OneofWrappers = []any{}
 	file_b2b_v1_delivery_proto_msgTypes[14].OneofWrappers = []any{}
-	file_b2b_v1_delivery_proto_msgTypes[15].OneofWrappers = []any{}
 	file_b2b_v1_delivery_proto_msgTypes[16].OneofWrappers = []any{}
+	file_b2b_v1_delivery_proto_msgTypes[17].OneofWrappers = []any{}
 	file_b2b_v1_delivery_proto_msgTypes[18].OneofWrappers = []any{}
-	file_b2b_v1_delivery_proto_msgTypes[19].OneofWrappers = []any{}
+	file_b2b_v1_delivery_proto_msgTypes[20].OneofWrappers = []any{}
+	file_b2b_v1_delivery_proto_msgTypes[21].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_b2b_v1_delivery_proto_rawDesc), len(file_b2b_v1_delivery_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   20,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

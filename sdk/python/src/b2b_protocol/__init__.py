@@ -1,6 +1,7 @@
 """The B2B (bot-to-bot) protocol in Python.
 
-`Client` and `AsyncClient` call the operations of a server, retry what failed, and listen to events.
+`Client` and `AsyncClient` call the operations of a server, retry what failed, listen to events, and
+work through the inbox of the bot.
 `Rest` and `AsyncRest` have the operations alone, over a transport of your own. `b2b_protocol.types`
 has the types of their JSON, `b2b_protocol.errors` the classes of errors, `b2b_protocol.webhook` the
 verification of webhook requests, `b2b_protocol.testing` servers for tests. `b2b_protocol.connect` is
@@ -10,6 +11,7 @@ for Connect and needs the extra `connect`.
 from .client import AsyncClient, Client
 from .errors import B2BError
 from .gen.rest.operations import AsyncRest, Rest
+from .inbox import AsyncInbox, AsyncInboxItem, Inbox, InboxItem
 from .listen import AsyncListener, Listener, Received, Resync
 from .mentions import Mentions, parse_mentions
 from .positions import AsyncPositionStore, FilePositionStore, MemoryPositionStore, PositionError, PositionStore
@@ -21,6 +23,8 @@ from .transport import AsyncHttpTransport, AsyncTransport, HttpTransport, Reques
 __all__ = [
     "AsyncClient",
     "AsyncHttpTransport",
+    "AsyncInbox",
+    "AsyncInboxItem",
     "AsyncListener",
     "AsyncPositionStore",
     "AsyncRest",
@@ -32,6 +36,8 @@ __all__ = [
     "ContextOptions",
     "FilePositionStore",
     "HttpTransport",
+    "Inbox",
+    "InboxItem",
     "Listener",
     "MemoryPositionStore",
     "Mentions",

@@ -110,6 +110,18 @@ class Queue:
         self._items.clear()
 
 
+def pause_after(action: Action, stated: float | None, failures: int, chance: float) -> float:
+    """Returns the seconds before the next attempt after so many failures in a row before (B2B-SDK-021).
+
+    stated is the time that the server gives, chance a random number from 0 to 1.
+    """
+    if stated is None and action.kind == "wait":
+        stated = LONG
+    if stated is None:
+        return full_jitter(failures, BASE, CAP, chance)
+    return min(stated, LONGEST_STATED) * (1 + 0.2 * chance)
+
+
 class Attempts:
     """Decides which kind of connection is opened next, and after how long.
 
@@ -148,16 +160,14 @@ class Attempts:
         first = self._failures == 0
         self._failures += 1
         if action.kind == "wait":
-            return Step(wait=self._at_least(LONG if retry_after is None else retry_after))
+            return Step(wait=self._pause(action, retry_after))
         resync = (_code_of(error) or "CURSOR_EXPIRED") if action.kind == "resync" else ""
         if first and (resync or action.kind == "reconnect"):
             return Step(resync=resync)
-        if retry_after is not None:
-            return Step(wait=self._at_least(retry_after), resync=resync)
-        return Step(wait=full_jitter(self._failures - 1, BASE, CAP, self._chance()), resync=resync)
+        return Step(wait=self._pause(action, retry_after), resync=resync)
 
-    def _at_least(self, seconds: float) -> float:
-        return min(seconds, LONGEST_STATED) * (1 + 0.2 * self._chance())
+    def _pause(self, action: Action, stated: float | None) -> float:
+        return pause_after(action, stated, self._failures - 1, self._chance())
 
     def _judge(self, error: BaseException) -> tuple[Action, float | None, BaseException | None]:
         """Returns the action, the pause that the server asks for, and the error of a stop."""

@@ -17,6 +17,7 @@ from ._feed import Feed, Kind, Options
 from ._http import base_of
 from .gen.rest import types
 from .gen.rest.operations import AsyncRest, Rest
+from .inbox import AsyncInbox, Inbox, InboxOptions, OnInboxError
 from .listen import HANDLER_RETRIES, AsyncListener, Commit, Listener, OnError, Received, _log_error
 from .positions import AsyncPositionStore, PositionStore
 from .retry import AsyncRetryTransport, Retry, RetryTransport
@@ -75,6 +76,41 @@ class ListenFields(RunFields):
 
     commit: NotRequired[Commit]
     """auto (the default): when the loop asks for the next one. manual: when commit is called."""
+
+
+class InboxFields(TypedDict):
+    """Which deliveries a worker claims, and how."""
+
+    lease_seconds: NotRequired[int]
+    """The length of a lease, 60 by default. It is extended after a third of that."""
+
+    kinds: NotRequired[list[types.DeliveryKind] | None]
+    """Only deliveries of these kinds."""
+
+    thread_id: NotRequired[str | None]
+    """Only deliveries of this thread."""
+
+    context: NotRequired[bool]
+    """Each with its thread, and what happened there since the bot last settled something."""
+
+    unordered: NotRequired[bool]
+    """Also several of one thread or channel at the same time."""
+
+    backlog_seconds: NotRequired[int | None]
+    """The first claim of the bot: how far back the inbox begins; a day by default."""
+
+    on_error: NotRequired[OnInboxError]
+    """Is called with what goes wrong and does not end the worker: an exception of a handler, an answer that failed, a
+    lease that was lost, each with the item; a claim that failed, with None. By default, it logs."""
+
+
+def _inbox_options(fields: InboxFields) -> InboxOptions:
+    known = InboxFields.__required_keys__ | InboxFields.__optional_keys__
+    if unknown := sorted(fields.keys() - known):
+        raise TypeError(f"a worker has no option {unknown[0]}: it has {', '.join(sorted(known))}")
+    own: Any = {name: value for name, value in fields.items() if name in ("lease_seconds", "on_error")}
+    claim = {name: value for name, value in fields.items() if name not in own and value not in (None, False)}
+    return InboxOptions(**own, claim=claim)
 
 
 def _options(fields: ListenFields) -> Options:
@@ -168,6 +204,8 @@ class Client(_Base, Rest):
         )
         Rest.__init__(self, sender if retry is None else RetryTransport(sender, retry, timeout=timeout))
         self._listeners: set[Listener] = set()
+        self._inboxes: set[Inbox] = set()
+        self._retry, self._most = retry, max_response_bytes
 
     def send(self, to: str, content: str | None = None, **fields: Unpack[MessageFields]) -> types.SendDirectMessageResponse:
         """Sends a direct message to a bot, given by its id or exact name."""
@@ -237,8 +275,37 @@ class Client(_Base, Rest):
         """Calls the handler with each event of the bot, until the client is closed, as Listener.run describes."""
         self.listen(**fields).run(handler, on_error=on_error, handler_retries=handler_retries)
 
+    def inbox(self, **fields: Unpack[InboxFields]) -> Inbox:
+        """Returns a worker of the own inbox: an iterator of deliveries, which run hands to a handler.
+
+        It claims when it is first asked for one. It ends when it is stopped or closed, or with a B2BError when the
+        server does not accept the token any more. Its calls have connections of their own.
+        """
+        options = _inbox_options(fields)
+        return Inbox(lambda: self._inbox(options), self._inboxes)
+
+    @asynccontextmanager
+    async def _inbox(self, options: InboxOptions) -> AsyncIterator[AsyncInbox]:
+        async with self._twin() as client, client._inbox_of(options) as inbox:
+            yield inbox
+
+    def _twin(self) -> "AsyncClient":
+        """Returns the same client for asyncio, in the event loop of a worker's thread."""
+        return AsyncClient(
+            self._url,
+            self._token,
+            org_id=self._org_id,
+            timeout=self._seconds,
+            max_response_bytes=self._most,
+            retry=self._retry,
+            proxy=self._proxy,
+            ssl_context=self._ssl,
+        )
+
     def close(self) -> None:
-        """Closes the listeners and the connections."""
+        """Closes the workers, the listeners and the connections."""
+        for inbox in list(self._inboxes):
+            inbox.close()
         for listener in list(self._listeners):
             listener.close()
         if self._http is not None:
@@ -274,6 +341,7 @@ class AsyncClient(_Base, AsyncRest):
         )
         AsyncRest.__init__(self, self._sender if retry is None else AsyncRetryTransport(self._sender, retry, timeout=timeout))
         self._listeners: set[AsyncListener] = set()
+        self._inboxes: set[AsyncInbox] = set()
 
     async def send(self, to: str, content: str | None = None, **fields: Unpack[MessageFields]) -> types.SendDirectMessageResponse:
         """Sends a direct message to a bot, given by its id or exact name."""
@@ -345,8 +413,21 @@ class AsyncClient(_Base, AsyncRest):
         """Calls the handler with each event of the bot, until the client is closed, as AsyncListener.run describes."""
         await self.listen(**fields).run(handler, on_error=on_error, handler_retries=handler_retries)
 
+    def inbox(self, **fields: Unpack[InboxFields]) -> AsyncInbox:
+        """Returns a worker of the own inbox: an asynchronous iterator of deliveries, which run hands to a handler.
+
+        It claims when it is first asked for one. It ends when it is stopped or closed, or with a B2BError when the
+        server does not accept the token any more.
+        """
+        return self._inbox_of(_inbox_options(fields))
+
+    def _inbox_of(self, options: InboxOptions) -> AsyncInbox:
+        return AsyncInbox(self, AsyncRest(self._sender), options, self._inboxes)
+
     async def aclose(self) -> None:
-        """Closes the listeners and the connections."""
+        """Closes the workers, the listeners and the connections."""
+        for inbox in list(self._inboxes):
+            await inbox.aclose()
         for listener in list(self._listeners):
             await listener.aclose()
         if self._http is not None:

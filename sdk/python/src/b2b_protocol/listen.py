@@ -9,15 +9,15 @@ import inspect
 import itertools
 import logging
 import random
-import threading
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from types import TracebackType
-from typing import Any, Literal, NotRequired, Self, TypeAlias, TypedDict, cast
+from typing import Any, Literal, NotRequired, Self, TypeAlias, TypedDict, TypeVar, cast
 
 from ._feed import BASE, CAP, Feed
+from ._portal import Portal
 from .gen.rest import types
 from .retry import full_jitter
 
@@ -28,6 +28,8 @@ HANDLER_RETRIES = 3
 """How often an event is handled again after its handler failed."""
 
 _log = logging.getLogger("b2b_protocol")
+
+T = TypeVar("T")
 
 
 class Resync(TypedDict):
@@ -176,6 +178,16 @@ class AsyncListener(AsyncIterator[Received]):
                         await asyncio.sleep(full_jitter(failed, BASE, CAP, chance()))
 
 
+@asynccontextmanager
+async def _started(open_feed: "Open") -> AsyncIterator[Feed]:
+    async with open_feed() as feed:
+        feed.start()
+        try:
+            yield feed
+        finally:
+            await feed.close()
+
+
 Open: TypeAlias = Callable[[], AbstractAsyncContextManager[Feed]]
 """Makes a feed in the event loop in which it runs, and later closes its HTTP connections."""
 
@@ -191,37 +203,28 @@ class Listener(Iterator[Received]):
     def __init__(self, open_feed: Open, commit: Commit = "auto", opened: set["Listener"] | None = None) -> None:
         if commit not in ("auto", "manual"):
             raise ValueError('commit must be "auto" or "manual"')
-        self._open = open_feed
         self._auto = commit == "auto"
         self._opened = set[Listener]() if opened is None else opened
         """The listeners of the client that are open."""
         self._batch: deque[dict[str, Any]] = deque()
         self._current: Received | None = None
         self._pending: Future[Sequence[dict[str, Any]]] | None = None
-        self._thread: threading.Thread | None = None
-        self._lock = threading.Lock()
-        self._ready: Future[tuple[asyncio.AbstractEventLoop, Feed]] = Future()
-        self._stop: Callable[[], object] = lambda: None
-        self._closed = threading.Event()
-        self._failure: BaseException | None = None
+        self._portal = Portal("b2b-listener", lambda: _started(open_feed))
+        self._closed = self._portal.closed
 
     @property
     def position(self) -> str | None:
         """The position after the newest committed event; before that, where the listener started."""
-        done = self._ready.done() and self._ready.exception() is None
-        return self._ready.result()[1].committed if done else None
+        feed = self._portal.made
+        return None if feed is None else feed.committed
 
     def commit(self, event: Received) -> None:
         """Makes the position of the event the one to continue at. Commit an event after those before it."""
         if self._current is event:
             self._current = None
         position = _position_of(event)
-        if position is not None and self._thread is not None and not self._closed.is_set():
-            loop, feed = self._ready.result()
-            try:
-                loop.call_soon_threadsafe(feed.commit, position)
-            except RuntimeError:
-                return  # the loop was closed by another thread at this moment
+        if position is not None:
+            self._portal.post(lambda feed: feed.commit(position))
 
     def __next__(self) -> Received:
         if self._current is not None:
@@ -240,15 +243,8 @@ class Listener(Iterator[Received]):
 
         A loop over the events does it, too. Until the server is reached, it waits and tries again.
         """
-        connected = self._connect()
-        if connected is None:
-            return
-        loop, feed = connected
-        started = feed.started()
-        try:
-            waiting = asyncio.run_coroutine_threadsafe(started, loop)
-        except RuntimeError:  # the loop was closed by another thread at this moment
-            started.close()
+        waiting = self._submit(lambda feed: feed.started())
+        if waiting is None:
             return
         try:
             waiting.result()
@@ -260,36 +256,21 @@ class Listener(Iterator[Received]):
             self.close()
             raise error from None
 
-    def _connect(self) -> tuple[asyncio.AbstractEventLoop, Feed] | None:
-        """Starts the thread; None: the listener is closed."""
-        with self._lock:
-            if self._closed.is_set():
-                return None
-            if self._thread is None:
-                self._opened.add(self)
-                self._thread = threading.Thread(target=self._main, name="b2b-listener", daemon=True)
-                self._thread.start()
+    def _submit(self, call: Callable[[Feed], Coroutine[Any, Any, T]]) -> Future[T] | None:
+        """Starts a coroutine in the thread; None: the listener is closed."""
+        if not self._closed.is_set():
+            self._opened.add(self)
         try:
-            return self._ready.result()
-        except (KeyboardInterrupt, SystemExit):
-            raise
-        except BaseException:  # the feed could not be made, so there is nothing to close
-            self._closed.set()
-            self._opened.discard(self)
-            raise
+            return self._portal.submit(call)
+        finally:
+            if self._closed.is_set():
+                self._opened.discard(self)
 
     def _take(self) -> Sequence[dict[str, Any]]:
-        connected = self._connect()
-        if connected is None:
-            return ()
-        loop, feed = connected
         if self._pending is None:
-            taking = feed.queue.take()
-            try:
-                self._pending = asyncio.run_coroutine_threadsafe(taking, loop)
-            except RuntimeError:  # the loop was closed by another thread at this moment
-                taking.close()
-                return ()
+            self._pending = self._submit(lambda feed: feed.queue.take())
+        if self._pending is None:
+            return ()
         # If this wait is interrupted, e.g. by Ctrl-C, the next call continues it, so that no event is skipped.
         try:
             events = self._pending.result()
@@ -304,42 +285,11 @@ class Listener(Iterator[Received]):
         self._pending = None
         return events
 
-    def _main(self) -> None:
-        try:
-            asyncio.run(self._serve())
-        except BaseException as error:
-            self._failure = error
-            if not self._ready.done():
-                self._ready.set_exception(error)
-
-    async def _serve(self) -> None:
-        loop, stop = asyncio.get_running_loop(), asyncio.Event()
-        async with self._open() as feed:
-            self._stop = lambda: loop.call_soon_threadsafe(stop.set)
-            feed.start()
-            self._ready.set_result((loop, feed))
-            await stop.wait()
-            await feed.close()
-
     def close(self) -> None:
         """Ends the connection, and saves the position. A loop over the events ends."""
-        with self._lock:
-            first = not self._closed.is_set()
-            self._closed.set()
-            thread = self._thread
         self._opened.discard(self)
         self._current = None
-        if thread is None or not first:
-            return
-        try:
-            self._ready.result()
-            self._stop()
-        except BaseException:
-            thread.join()
-            raise
-        thread.join()
-        if self._failure is not None:
-            raise self._failure
+        self._portal.close()
 
     def __enter__(self) -> Self:
         return self

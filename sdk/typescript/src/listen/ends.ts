@@ -1,8 +1,16 @@
 // What a listener does when a connection ends or is refused (B2B-SDK-020). A test compares this with
 // sdk/testdata/closes.json.
+import { jittered, stretched, type Clock } from "../clock.js";
 import { B2BError } from "../error.js";
 import { errorClasses } from "../gen/rest/errors.js";
 import type { ErrorCode } from "../gen/rest/types.js";
+
+/** Milliseconds of the pauses between connections. */
+export const FIRST_PAUSE = 1_000;
+export const MOST_PAUSE = 30_000;
+/** Seconds of a wait if the server gives none, and at most: a date in `Retry-After` depends on two clocks. */
+const USUAL_WAIT = 30;
+const MOST_WAIT = 60;
 
 /**
  * - `stop`: end with the error.
@@ -75,6 +83,14 @@ export function ofStreamEnd(event: string, error: B2BError): End {
     return { action: error.retryAfter === undefined ? "reconnect" : "backoff", error };
   }
   return error.code === "FORBIDDEN" ? { action: "backoff", error } : ofRefusal(error); // the next refusal is exact
+}
+
+/** Returns the pause before the next attempt after a number of failures in a row (B2B-SDK-021). */
+export function pauseAfter({ action, error }: End, clock: Clock, failures: number): number {
+  const given = error instanceof B2BError ? error.retryAfter : undefined;
+  return given !== undefined || action === "wait"
+    ? stretched(clock, Math.min(given ?? USUAL_WAIT, MOST_WAIT))
+    : jittered(clock, FIRST_PAUSE, MOST_PAUSE, failures);
 }
 
 /** Returns an error of the catalogue that came without a response. */

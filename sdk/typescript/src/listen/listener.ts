@@ -1,24 +1,19 @@
 // The listener: events of any number of connections as one sequence.
-import { jittered, sleep, stretched, systemClock, type Clock } from "../clock.js";
+import { jittered, sleep, systemClock, type Clock } from "../clock.js";
 import { B2BError } from "../error.js";
 import { listCatchupEvents } from "../gen/rest/operations.js";
 import type { Event } from "../gen/rest/types.js";
 import type { Transport } from "../transport.js";
 import type { Connect, Sink } from "./connection.js";
-import { ofRefusal, type End } from "./ends.js";
+import { FIRST_PAUSE, MOST_PAUSE, ofRefusal, pauseAfter, type End } from "./ends.js";
 import type { Handler, ListenEvent, ListenOptions, ResyncEvent } from "./options.js";
 import { memoryPositions, Saver } from "./positions.js";
 import { Queue } from "./queue.js";
 import { overSse } from "./sse.js";
 import { overWebSocket, type SocketClass } from "./websocket.js";
 
-/** Milliseconds after which a connection counts as stable, and of the pauses between connections. */
+/** Milliseconds after which a connection counts as stable. */
 const STABLE_AFTER = 10_000;
-const FIRST_PAUSE = 1_000;
-const MOST_PAUSE = 30_000;
-/** Seconds of a wait if the server gives none, and at most: a date in `Retry-After` depends on two clocks. */
-const USUAL_WAIT = 30;
-const MOST_WAIT = 60;
 /** A time after which nothing is listed, so that only the position is answered: the end of 9999. */
 const END_OF_TIME = 253_402_214_400_000;
 /** How many of the latest positions are known, to drop frames that are repeated. */
@@ -240,17 +235,11 @@ export class Listener implements AsyncIterableIterator<ListenEvent, undefined> {
         this.#received = undefined;
         this.#known.clear();
       }
-      const given = end.error instanceof B2BError ? end.error.retryAfter : undefined;
       const atOnce = (end.action === "reconnect" || end.action === "resync") && now - lastAtOnce >= STABLE_AFTER;
-      let pause: number;
       if (atOnce) {
         lastAtOnce = now;
-        pause = 0;
-      } else if (given !== undefined || end.action === "wait") {
-        pause = stretched(this.#clock, Math.min(given ?? USUAL_WAIT, MOST_WAIT));
-      } else {
-        pause = jittered(this.#clock, FIRST_PAUSE, MOST_PAUSE, failures);
       }
+      const pause = atOnce ? 0 : pauseAfter(end, this.#clock, failures);
       failures += atOnce ? 0 : 1;
       this.#options.onReconnect?.(end.error, pause);
       if (!atOnce) {

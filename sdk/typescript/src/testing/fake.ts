@@ -1,9 +1,12 @@
 // A server in the memory of a test.
 import { B2BClient, type ClientOptions } from "../client.js";
 import type { Clock } from "../clock.js";
+import type { InboxMessage } from "../gen/rest/types.js";
+import { Inbox, type InboxOptions } from "../inbox/inbox.js";
 import type { Listener } from "../listen/listener.js";
 import type { ListenOptions } from "../listen/options.js";
 import type { Socket } from "../listen/websocket.js";
+import type { CallOptions } from "../transport.js";
 import { Org, Refusal, type Value } from "./org.js";
 
 /** How calls are refused. */
@@ -17,8 +20,9 @@ export interface Failure {
 }
 
 /**
- * A server in the memory of a test, with one org. It has bots, direct messages, threads, artifacts and
- * their events. Its clock stands still but for the pauses of clients, which take no time.
+ * A server in the memory of a test, with one org. It has bots, direct messages, threads, artifacts,
+ * their events, and the inboxes of bots. Its clock stands still but for the pauses of clients, which
+ * take no time. Leases of deliveries end only when the test says so.
  */
 export class FakeServer {
   readonly #org = new Org();
@@ -34,7 +38,9 @@ export class FakeServer {
       return () => clearTimeout(timer);
     },
   };
+  readonly #waiting = new Set<() => void>();
   #lost = 0;
+  #seen = 0;
   #twice = false;
 
   /** Returns the client of a bot, which is registered with its first client. */
@@ -49,6 +55,12 @@ export class FakeServer {
           }
         };
         return super.listen({ clock, WebSocket, transport: "websocket", ...given });
+      }
+
+      override inbox(options?: InboxOptions): Inbox;
+      override inbox(since: number, options?: CallOptions): Promise<InboxMessage[]>;
+      override inbox(given: number | InboxOptions = {}, options?: CallOptions): Inbox | Promise<InboxMessage[]> {
+        return typeof given === "object" ? super.inbox({ clock, ...given }) : super.inbox(given, options);
       }
     }
     const retry = options.retry === false ? false : { ...options.retry, clock };
@@ -92,6 +104,12 @@ export class FakeServer {
     this.#sockets.forEach((socket) => socket.bot === id && socket.end(4002, "Token revoked"));
   }
 
+  /** Ends the leases of all deliveries, as if their workers were late. */
+  lapse(): void {
+    this.#org.lapse();
+    this.#wake();
+  }
+
   /** The time in Unix milliseconds. */
   get now(): number {
     return this.#org.now;
@@ -100,6 +118,8 @@ export class FakeServer {
   /** Moves the clock, which is that of messages and threads. */
   advance(milliseconds: number): void {
     this.#org.now += milliseconds;
+    this.#org.changes++;
+    this.#wake();
   }
 
   /** Responds to a request over REST: the option `fetch` of clients. */
@@ -112,7 +132,7 @@ export class FakeServer {
       return responseOf(new Refusal(status, code, "refused by the test", retryAfter));
     }
     try {
-      const result = this.#execute(new URL(url), init);
+      const result = await this.#respond(new URL(url), init);
       if (this.#lost > 0) {
         this.#lost--;
         throw new TypeError("the fake server lost the response");
@@ -125,8 +145,47 @@ export class FakeServer {
       throw error;
     } finally {
       this.#sockets.forEach((socket) => socket.wake());
+      this.#wake();
     }
   }) as typeof fetch;
+
+  /** Executes a request. A claim that waits is executed again when a delivery may have become ready. */
+  async #respond(url: URL, init: RequestInit): Promise<string> {
+    const claims = url.pathname.endsWith("/inbox/claim") && typeof init.body === "string";
+    const { wait_seconds = 0 } = claims ? (JSON.parse(init.body as string) as Value) : {};
+    for (let over = !(wait_seconds > 0); ; ) {
+      const result = this.#execute(url, init);
+      if (over || result !== '{"items":[]}') {
+        return result;
+      }
+      over = await this.#changed(wait_seconds, init.signal);
+    }
+  }
+
+  /** Waits until something changes. Returns true if nothing did for some seconds. */
+  #changed(seconds: number, signal: AbortSignal | null | undefined): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      const end = (settle: () => void) => {
+        clearTimeout(timer);
+        signal?.removeEventListener("abort", abort);
+        this.#waiting.delete(wake);
+        settle();
+      };
+      const wake = () => end(() => resolve(false));
+      const abort = () => end(() => reject(signal!.reason));
+      const timer = setTimeout(() => end(() => resolve(true)), seconds * 1000);
+      signal?.addEventListener("abort", abort);
+      this.#waiting.add(wake);
+    });
+  }
+
+  /** Lets the claims that wait look again, if a delivery may have become ready. */
+  #wake(): void {
+    if (this.#seen !== this.#org.changes) {
+      this.#seen = this.#org.changes;
+      [...this.#waiting].forEach((wake) => wake());
+    }
+  }
 
   #execute(url: URL, { method = "GET", headers, body }: RequestInit): string {
     const given = new Headers(headers);

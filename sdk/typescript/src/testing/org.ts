@@ -1,5 +1,6 @@
 // The org of a fake server: bots, direct messages and the event log.
 import type { Event } from "../gen/rest/types.js";
+import { Inboxes } from "./inbox.js";
 import { Threads } from "./threads.js";
 
 export type Value = Record<string, any>;
@@ -32,14 +33,17 @@ export class Org {
   readonly id = "org-1";
   now = START;
   tokens = new Map<string, string>();
-  /** The events, each with the bots that receive it. */
-  readonly log: { receivers: ReadonlySet<string>; event: Event }[] = [];
+  /** The events, each with the bots that receive it and its time. */
+  readonly log: { receivers: ReadonlySet<string>; event: Event; at: number }[] = [];
+  /** Counts what can make a delivery ready. */
+  changes = 0;
   keptFrom = 0;
   readonly #bots = new Map<string, Value>();
   readonly #channels = new Map<string, Value>();
   readonly #direct = new Map<string, Value[]>();
   readonly #done = new Map<string, { content: string; result: string }>();
   readonly #threads = new Threads(this);
+  readonly #inboxes = new Inboxes(this);
   #count = 0;
 
   newId(kind: string): string {
@@ -90,26 +94,55 @@ export class Org {
   /** Adds an event to the log. */
   emit(receivers: Iterable<string>, event: Value): void {
     const stored = JSON.parse(JSON.stringify({ ...event, cursor: this.position(this.log.length + 1) })) as Event;
-    this.log.push({ receivers: new Set(receivers), event: stored });
+    this.log.push({ receivers: new Set(receivers), event: stored, at: this.now });
+    this.changes++;
+  }
+
+  /** Returns a thread that a bot is in. */
+  threadFor(bot: Value, id: string): Value | undefined {
+    return this.#threads.of(bot, id);
+  }
+
+  /** Ends all leases of deliveries. */
+  lapse(): void {
+    this.#inboxes.lapse();
+    this.changes++;
   }
 
   /** Executes an operation, and returns its JSON. A request_id is executed once. */
   call(bot: Value, method: string, path: string[], { request_id, ...fields }: Value): string {
+    if (path[0] === "inbox" && path[1] === "claim") {
+      return JSON.stringify(this.#inboxes.execute(bot, method, path.slice(1), { ...fields, request_id })); // repeated, it returns the same leases
+    }
     const key = `${bot.id} ${request_id}`;
     const content = JSON.stringify([method, path, fields]);
     const before = request_id ? this.#done.get(key) : undefined;
     if (before && before.content !== content) {
       throw new Refusal(409, "IDEMPOTENCY_KEY_REUSED", "the request_id was used for another request");
     }
-    const result = before?.result ?? JSON.stringify(this.#execute(bot, method, path, fields));
+    const result = before?.result ?? JSON.stringify(this.#settling(bot, method, path, fields));
     if (request_id) {
       this.#done.set(key, { content, result });
     }
     return result;
   }
 
+  /** Executes an operation, and settles the delivery that it names. */
+  #settling(bot: Value, method: string, path: string[], { settles, ...fields }: Value): unknown {
+    const delivery = settles && this.#inboxes.find(bot, settles);
+    const result = this.#execute(bot, method, path, fields);
+    if (delivery) {
+      this.#inboxes.settle(bot, delivery);
+      this.changes++;
+    }
+    return result;
+  }
+
   #execute(bot: Value, method: string, path: string[], fields: Value): unknown {
     const [first, id, ...rest] = path;
+    if (first === "inbox" && id !== undefined) {
+      return this.#inboxes.execute(bot, method, path.slice(1), fields);
+    }
     switch (`${method} ${first}`) {
       case "GET me":
         if (id === "catchup" && rest.length === 0) {

@@ -28,6 +28,12 @@ export class Threads {
     this.#org = org;
   }
 
+  /** Returns a thread that a bot is in. */
+  of(bot: Value, id: string): Value | undefined {
+    const state = this.#all.get(id);
+    return state?.members.has(bot.id) ? state.thread : undefined;
+  }
+
   /** Executes an operation below /api/threads. */
   execute(bot: Value, method: string, path: string[], fields: Value): unknown {
     const [id, what, ...rest] = path;

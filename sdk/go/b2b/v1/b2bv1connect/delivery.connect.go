@@ -39,6 +39,9 @@ const (
 	// DeliveryServiceClaimInboxProcedure is the fully-qualified name of the DeliveryService's
 	// ClaimInbox RPC.
 	DeliveryServiceClaimInboxProcedure = "/b2b.v1.DeliveryService/ClaimInbox"
+	// DeliveryServiceStreamInboxProcedure is the fully-qualified name of the DeliveryService's
+	// StreamInbox RPC.
+	DeliveryServiceStreamInboxProcedure = "/b2b.v1.DeliveryService/StreamInbox"
 	// DeliveryServiceAckDeliveryProcedure is the fully-qualified name of the DeliveryService's
 	// AckDelivery RPC.
 	DeliveryServiceAckDeliveryProcedure = "/b2b.v1.DeliveryService/AckDelivery"
@@ -70,6 +73,9 @@ type DeliveryServiceClient interface {
 	// Hands out deliveries of the caller's inbox, and waits for one if asked to. The first claim of a
 	// bot opens its inbox.
 	ClaimInbox(context.Context, *v1.ClaimInboxRequest) (*v1.ClaimInboxResponse, error)
+	// Hands out deliveries of the caller's inbox as they become ready, as a stream. Over REST this is a
+	// stream of server-sent events.
+	StreamInbox(context.Context, *v1.StreamInboxRequest) (*connect.ServerStreamForClient[v1.StreamInboxResponse], error)
 	// Settles a delivery: it is done.
 	AckDelivery(context.Context, *v1.AckDeliveryRequest) (*v1.AckDeliveryResponse, error)
 	// Gives a delivery back: it is handed out again later, or fails.
@@ -105,6 +111,12 @@ func NewDeliveryServiceClient(httpClient connect.HTTPClient, baseURL string, opt
 			httpClient,
 			baseURL+DeliveryServiceClaimInboxProcedure,
 			connect.WithSchema(deliveryServiceMethods.ByName("ClaimInbox")),
+			connect.WithClientOptions(opts...),
+		),
+		streamInbox: connect.NewClient[v1.StreamInboxRequest, v1.StreamInboxResponse](
+			httpClient,
+			baseURL+DeliveryServiceStreamInboxProcedure,
+			connect.WithSchema(deliveryServiceMethods.ByName("StreamInbox")),
 			connect.WithClientOptions(opts...),
 		),
 		ackDelivery: connect.NewClient[v1.AckDeliveryRequest, v1.AckDeliveryResponse](
@@ -161,6 +173,7 @@ func NewDeliveryServiceClient(httpClient connect.HTTPClient, baseURL string, opt
 // deliveryServiceClient implements DeliveryServiceClient.
 type deliveryServiceClient struct {
 	claimInbox       *connect.Client[v1.ClaimInboxRequest, v1.ClaimInboxResponse]
+	streamInbox      *connect.Client[v1.StreamInboxRequest, v1.StreamInboxResponse]
 	ackDelivery      *connect.Client[v1.AckDeliveryRequest, v1.AckDeliveryResponse]
 	nackDelivery     *connect.Client[v1.NackDeliveryRequest, v1.NackDeliveryResponse]
 	extendDelivery   *connect.Client[v1.ExtendDeliveryRequest, v1.ExtendDeliveryResponse]
@@ -178,6 +191,11 @@ func (c *deliveryServiceClient) ClaimInbox(ctx context.Context, req *v1.ClaimInb
 		return response.Msg, err
 	}
 	return nil, err
+}
+
+// StreamInbox calls b2b.v1.DeliveryService.StreamInbox.
+func (c *deliveryServiceClient) StreamInbox(ctx context.Context, req *v1.StreamInboxRequest) (*connect.ServerStreamForClient[v1.StreamInboxResponse], error) {
+	return c.streamInbox.CallServerStream(ctx, connect.NewRequest(req))
 }
 
 // AckDelivery calls b2b.v1.DeliveryService.AckDelivery.
@@ -257,6 +275,9 @@ type DeliveryServiceHandler interface {
 	// Hands out deliveries of the caller's inbox, and waits for one if asked to. The first claim of a
 	// bot opens its inbox.
 	ClaimInbox(context.Context, *v1.ClaimInboxRequest) (*v1.ClaimInboxResponse, error)
+	// Hands out deliveries of the caller's inbox as they become ready, as a stream. Over REST this is a
+	// stream of server-sent events.
+	StreamInbox(context.Context, *v1.StreamInboxRequest, *connect.ServerStream[v1.StreamInboxResponse]) error
 	// Settles a delivery: it is done.
 	AckDelivery(context.Context, *v1.AckDeliveryRequest) (*v1.AckDeliveryResponse, error)
 	// Gives a delivery back: it is handed out again later, or fails.
@@ -288,6 +309,12 @@ func NewDeliveryServiceHandler(svc DeliveryServiceHandler, opts ...connect.Handl
 		DeliveryServiceClaimInboxProcedure,
 		svc.ClaimInbox,
 		connect.WithSchema(deliveryServiceMethods.ByName("ClaimInbox")),
+		connect.WithHandlerOptions(opts...),
+	)
+	deliveryServiceStreamInboxHandler := connect.NewServerStreamHandlerSimple(
+		DeliveryServiceStreamInboxProcedure,
+		svc.StreamInbox,
+		connect.WithSchema(deliveryServiceMethods.ByName("StreamInbox")),
 		connect.WithHandlerOptions(opts...),
 	)
 	deliveryServiceAckDeliveryHandler := connect.NewUnaryHandlerSimple(
@@ -342,6 +369,8 @@ func NewDeliveryServiceHandler(svc DeliveryServiceHandler, opts ...connect.Handl
 		switch r.URL.Path {
 		case DeliveryServiceClaimInboxProcedure:
 			deliveryServiceClaimInboxHandler.ServeHTTP(w, r)
+		case DeliveryServiceStreamInboxProcedure:
+			deliveryServiceStreamInboxHandler.ServeHTTP(w, r)
 		case DeliveryServiceAckDeliveryProcedure:
 			deliveryServiceAckDeliveryHandler.ServeHTTP(w, r)
 		case DeliveryServiceNackDeliveryProcedure:
@@ -369,6 +398,10 @@ type UnimplementedDeliveryServiceHandler struct{}
 
 func (UnimplementedDeliveryServiceHandler) ClaimInbox(context.Context, *v1.ClaimInboxRequest) (*v1.ClaimInboxResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("b2b.v1.DeliveryService.ClaimInbox is not implemented"))
+}
+
+func (UnimplementedDeliveryServiceHandler) StreamInbox(context.Context, *v1.StreamInboxRequest, *connect.ServerStream[v1.StreamInboxResponse]) error {
+	return connect.NewError(connect.CodeUnimplemented, errors.New("b2b.v1.DeliveryService.StreamInbox is not implemented"))
 }
 
 func (UnimplementedDeliveryServiceHandler) AckDelivery(context.Context, *v1.AckDeliveryRequest) (*v1.AckDeliveryResponse, error) {

@@ -378,6 +378,8 @@ from .b2b.v1.delivery_pb import (
     ProgressDeliveryResponse,
     RedeliverDeadRequest,
     RedeliverDeadResponse,
+    StreamInboxRequest,
+    StreamInboxResponse,
     WaitDeliveryRequest,
     WaitDeliveryResponse,
 )
@@ -757,6 +759,8 @@ __all__ = [
     "SessionConfig",
     "SessionRole",
     "Settles",
+    "StreamInboxRequest",
+    "StreamInboxResponse",
     "StringList",
     "SubscribeRequest",
     "SubscribeResponse",

@@ -4,8 +4,9 @@ import asyncio
 import json
 import re
 import threading
+import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from email.utils import formatdate
 from typing import Any
 from urllib.parse import parse_qsl, unquote
@@ -15,6 +16,8 @@ import httpx
 from .._connections import Broken, Connection, Ended
 from .._feed import Feed, Options
 from ..client import AsyncClient, Client
+from ..gen.rest.operations import AsyncRest
+from ..inbox import AsyncInbox, InboxOptions
 from ..retry import AsyncRetryTransport, Retry, RetryTransport
 from ..transport import AsyncHttpTransport, HttpTransport
 from ._org import Org, Refusal
@@ -25,14 +28,18 @@ _URL = "http://fake.test"
 class FakeServer:
     """A server in the memory of a test, with one org.
 
-    Its clients have everything that those of a real server have. It knows bots, direct messages, threads, artifacts and
-    their events; other operations are NotImplementedError. Its clock stands still but for the waits of clients, which
-    take no time. It is safe to use from several threads.
+    Its clients have everything that those of a real server have. It knows bots, direct messages, threads, artifacts,
+    their events, and the inboxes of bots; other operations are NotImplementedError. Its clock stands still but for the
+    waits of clients, which take no time. Leases of deliveries end only when the test says so. It is safe to use from
+    several threads.
     """
 
     def __init__(self) -> None:
         self._org = Org()
         self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
+        self._seen = 0
+        self._waiting: set[Callable[[], None]] = set()
         self._failures: list[tuple[int, str, float | None]] = []
         self._lost = 0
         self._connections: set[_FakeConnection] = set()
@@ -95,6 +102,12 @@ class FakeServer:
                 if connection.bot == bot["id"]:
                     connection.end(Ended(4002, "Token revoked"))
 
+    def lapse(self) -> None:
+        """Ends the leases of all deliveries, as if their workers were late."""
+        with self._lock:
+            self._org.inboxes.lapse()
+            self._wake()
+
     # The clock
 
     @property
@@ -106,11 +119,21 @@ class FakeServer:
         """Moves the clock, which is that of messages and threads."""
         with self._lock:
             self._org.now += int(seconds * 1000)
+            self._org.changes += 1
+            self._wake()
 
     # The network
 
     def respond(self, request: httpx.Request) -> httpx.Response:
         """Responds to a request over REST."""
+        end = time.monotonic() + _wait_of(request)
+        with self._lock:
+            while (response := self._respond_unless(request, time.monotonic() < end)) is None:
+                self._changed.wait(max(0.0, end - time.monotonic()))
+            return response
+
+    def _respond_unless(self, request: httpx.Request, waits: bool) -> httpx.Response | None:
+        """Responds to a request; None: it is a claim that waits, and nothing is ready."""
         with self._lock:
             if self._failures:
                 status, code, retry_after = self._failures.pop(0)
@@ -122,10 +145,21 @@ class FakeServer:
             finally:
                 for connection in list(self._connections):
                     connection.wake()
+                self._wake()
+            if waits and response.content == _NOTHING:
+                return None
             if self._lost:
                 self._lost -= 1
                 raise httpx.ReadError("the fake server lost the response", request=request)
             return response
+
+    def _wake(self) -> None:
+        """Lets the claims that wait look again, if a delivery may have become ready."""
+        if self._seen != self._org.changes:
+            self._seen = self._org.changes
+            self._changed.notify_all()
+            for wake in self._waiting:
+                wake()
 
     def _execute(self, request: httpx.Request) -> httpx.Response:
         bot = self._org.authenticate(request.headers.get("Authorization", "").removeprefix("Bearer "))
@@ -142,7 +176,24 @@ class FakeServer:
 
     async def _respond(self, request: httpx.Request) -> httpx.Response:
         await asyncio.sleep(0)
-        return self.respond(request)
+        loop, changed = asyncio.get_running_loop(), asyncio.Event()
+        end = loop.time() + _wait_of(request)
+
+        def wake() -> None:
+            loop.call_soon_threadsafe(changed.set)
+
+        with self._lock:
+            self._waiting.add(wake)
+        try:
+            while (response := self._respond_unless(request, loop.time() < end)) is None:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout_at(end):
+                        await changed.wait()
+                changed.clear()
+            return response
+        finally:
+            with self._lock:
+                self._waiting.discard(wake)
 
     def _open(self, token: str, position: str | None) -> "_FakeConnection":
         with self._lock:
@@ -158,6 +209,16 @@ class FakeServer:
     async def _sleep_async(self, seconds: float) -> None:
         self.advance(seconds)
         await asyncio.sleep(0)
+
+
+_NOTHING = httpx.Response(200, json={"items": []}).content
+"""The response to a claim for which nothing is ready."""
+
+
+def _wait_of(request: httpx.Request) -> float:
+    """Returns how many seconds a claim waits at most."""
+    claims = request.method == "POST" and request.url.path.endswith("/inbox/claim")
+    return float(json.loads(request.content).get("wait_seconds") or 0) if claims else 0.0
 
 
 def _refused(refusal: Refusal) -> httpx.Response:
@@ -255,9 +316,14 @@ class _FakeClient(Client):
         sender = HttpTransport(_URL, token, client=http)
         self._transport = sender if retry is None else RetryTransport(sender, retry, timeout=0, sleep=server._sleep)
 
+        self._fake_retry = retry
+
     @asynccontextmanager
     async def _feed(self, options: Options) -> AsyncIterator[Feed]:
         yield Feed(_FakeNetwork(self._server, self._token), options, chance=lambda: 0.0)
+
+    def _twin(self) -> AsyncClient:
+        return _FakeAsyncClient(self._server, self._token, self._fake_retry)
 
 
 class _FakeAsyncClient(AsyncClient):
@@ -270,3 +336,7 @@ class _FakeAsyncClient(AsyncClient):
 
     def _feed_of(self, options: Options) -> Feed:
         return Feed(_FakeNetwork(self._server, self._token), options, chance=lambda: 0.0)
+
+    def _inbox_of(self, options: InboxOptions) -> AsyncInbox:
+        claims = AsyncRest(self._sender)
+        return AsyncInbox(self, claims, options, self._inboxes, sleep=self._server._sleep_async, chance=lambda: 0.0)

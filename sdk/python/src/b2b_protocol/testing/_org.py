@@ -7,6 +7,7 @@ from typing import Any
 from .._closes import error_of_code
 from .._error import B2BError
 from ..mentions import parse_mentions
+from ._inboxes import Inboxes, Logbook
 
 _START = 1_767_225_600_000
 """The first time of the clock in milliseconds: the beginning of 2026."""
@@ -44,7 +45,7 @@ def _invalid(message: str) -> Refusal:
     return Refusal(400, "VALIDATION_ERROR", message)
 
 
-class Org:
+class Org(Logbook):
     """Bots, channels, threads and the event log of one org. It is not for several threads."""
 
     def __init__(self) -> None:
@@ -53,6 +54,8 @@ class Org:
         self.tokens: dict[str, str] = {}
         self.log: list[tuple[frozenset[str], Value]] = []
         """The events, each with its receivers."""
+        self.times: list[int] = []
+        self.changes = 0
         self.kept_from = 0
         self._bots: dict[str, Value] = {}
         self._channels: dict[str, Value] = {}
@@ -64,8 +67,9 @@ class Org:
         self._artifacts: dict[str, dict[str, list[Value]]] = {}
         self._done: dict[tuple[str, str], tuple[str, Any, int]] = {}
         self._numbers = itertools.count(1)
+        self.inboxes = Inboxes(self, lambda: Refusal(409, "LEASE_LOST", "the delivery is not yours any more"))
 
-    def _id(self, kind: str) -> str:
+    def new_id(self, kind: str) -> str:
         return f"{kind}-{next(self._numbers):06}"
 
     # Bots
@@ -74,7 +78,7 @@ class Org:
         """Returns the token of a bot, which is made if it does not exist."""
         token = f"token-of-{name}"
         if all(bot["name"] != name for bot in self._bots.values()):
-            about: Value = {"id": self._id("bot"), "org_id": self.id, "name": name, "auth_role": "member", "online": False}
+            about: Value = {"id": self.new_id("bot"), "org_id": self.id, "name": name, "auth_role": "member", "online": False}
             about.update(last_seen_at=self.now, created_at=self.now, version="1.0.0", join_status="active")
             empty = (
                 "bio",
@@ -125,11 +129,18 @@ class Org:
     def _tell(self, receivers: Any, **event: Any) -> None:
         event["cursor"] = self.position(len(self.log) + 1)
         self.log.append((frozenset(receivers), json.loads(json.dumps(event))))
+        self.times.append(self.now)
+        self.changes += 1
+
+    def thread_for(self, bot: Value, thread_id: str) -> Value | None:
+        return self._threads[thread_id] if bot["id"] in self._members[thread_id] else None
 
     # Operations
 
     def call(self, bot: Value, method: str, path: list[str], fields: Value) -> tuple[Any, int]:
         """Executes an operation, and returns its result and status. A request_id is executed once."""
+        if (method, *path) == ("POST", "inbox", "claim"):
+            return json.loads(json.dumps({"items": self.inboxes.claim(bot, fields)})), 200  # repeated, it returns the same leases
         request_id = fields.pop("request_id", None)
         content = json.dumps([method, path, fields], sort_keys=True)
         if request_id:
@@ -138,7 +149,11 @@ class Org:
                 raise Refusal(409, "IDEMPOTENCY_KEY_REUSED", "the request_id was used for another request")
             if before is not None:
                 return json.loads(json.dumps(before[1])), before[2]
+        settles = fields.pop("settles", None)
+        delivery = settles and self.inboxes.find(bot, settles["delivery_id"], settles["lease"])
         value, status = self._execute(bot, method, path, fields)
+        if delivery:
+            self.inboxes.settle(bot, delivery)
         value = json.loads(json.dumps(value))
         if request_id:
             self._done[bot["id"], request_id] = content, value, status
@@ -159,6 +174,8 @@ class Org:
                     m for said in self._direct.values() for m in said if self._is_for(m, bot) and m["created_at"] > float(fields["since"])
                 ]
                 return [{**self._named_message(m), "channel_name": None} for m in mine][-100:], 200
+            case "POST", "inbox", delivery_id, ("ack" | "nack" | "extend" | "progress" | "wait") as what:
+                return self.inboxes.answer(bot, delivery_id, what, fields), 200
             case "GET", "channels", channel_id:
                 channel = self._channel(bot, channel_id)
                 members = [{key: self._bots[id][key] for key in ("id", "name", "online")} for id in channel["members"]]
@@ -213,11 +230,11 @@ class Org:
         channel = next((c for c in self._channels.values() if set(c["members"]) == {bot["id"], other["id"]}), None)
         members = [bot["id"], other["id"]]
         if channel is None:
-            about: Value = {"id": self._id("channel"), "org_id": self.id, "type": "direct", "name": None, "created_at": self.now}
+            about: Value = {"id": self.new_id("channel"), "org_id": self.id, "type": "direct", "name": None, "created_at": self.now}
             channel = self._channels[about["id"]] = {**about, "members": members}
             self._direct[channel["id"]] = []
             self._tell(members, type="channel_created", channel=about, members=members)
-        message = {"id": self._id("message"), "channel_id": channel["id"], "sender_id": bot["id"], **content, "created_at": self.now}
+        message = {"id": self.new_id("message"), "channel_id": channel["id"], "sender_id": bot["id"], **content, "created_at": self.now}
         self._direct[channel["id"]].append(message)
         self._tell(members, type="message", channel_id=channel["id"], message=message, sender_name=bot["name"])
         return {"channel_id": channel["id"], "message": message, "ts": self.now}
@@ -241,7 +258,7 @@ class Org:
             raise _invalid("topic: is required")
         others = [self.named(name) for name in fields.get("participants", [])]
         context = fields.get("context")
-        thread: Value = {"id": self._id("thread"), "org_id": self.id, "topic": fields["topic"], "tags": fields.get("tags") or None}
+        thread: Value = {"id": self.new_id("thread"), "org_id": self.id, "topic": fields["topic"], "tags": fields.get("tags") or None}
         thread.update(status="active", initiator_id=bot["id"], channel_id=fields.get("channel_id"), close_reason=None)
         thread["context"] = context if context is None or isinstance(context, str) else json.dumps(context, separators=(",", ":"))
         policy = fields.get("permission_policy")
@@ -336,7 +353,7 @@ class Org:
         said, members = self._said[thread["id"]], self._members[thread["id"]]
         found = parse_mentions(content["content"], [{"bot_id": m["bot_id"], "name": m["name"]} for m in members.values()])
         message: Value = {
-            "id": self._id("message"),
+            "id": self.new_id("message"),
             "thread_id": thread["id"],
             "sender_id": bot["id"],
             "sender_name": bot["name"],
@@ -368,7 +385,7 @@ class Org:
             return versions[key]
         empty: Value = {"type": "text", "title": None, "content": None, "language": None, "url": None, "mime_type": None}
         before = versions[key][-1] if method == "PATCH" else empty
-        artifact: Value = {"id": self._id("artifact"), "thread_id": thread["id"], "artifact_key": key}
+        artifact: Value = {"id": self.new_id("artifact"), "thread_id": thread["id"], "artifact_key": key}
         artifact.update({name: fields.get(name, before[name]) for name in empty})
         artifact.update(contributor_id=bot["id"], version=len(versions.get(key, ())) + 1, format_warning=False)
         artifact.update(created_at=self.now, updated_at=self.now)

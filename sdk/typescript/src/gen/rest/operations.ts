@@ -164,6 +164,7 @@ import type {
   SendDirectMessageRequest,
   SendDirectMessageResponse,
   SendThreadMessageRequest,
+  StreamInboxRequest,
   SubscribeRequest,
   Thread,
   ThreadMessage,
@@ -1186,6 +1187,16 @@ export async function countCatchupEvents(transport: Transport, fields: CountCatc
  */
 export async function claimInbox(transport: Transport, fields?: ClaimInboxRequest, options?: CallOptions): Promise<ClaimInboxResponse> {
   return json(transport, body("POST", "/api/inbox/claim", once(transport, fields)), options);
+}
+
+/**
+ * Hands out deliveries of the caller's inbox as they become ready, as a stream. Over REST this is a
+ * stream of server-sent events.
+ *
+ * `POST /api/inbox/stream`. Callers: bots. Scope of a bot's token: `upload`.
+ */
+export async function streamInbox(transport: Transport, fields?: StreamInboxRequest, options?: CallOptions): Promise<Response> {
+  return stream(transport, body("POST", "/api/inbox/stream", fields), options);
 }
 
 /**

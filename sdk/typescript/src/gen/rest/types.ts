@@ -3260,6 +3260,30 @@ export interface ClaimInboxResponse {
   items: Delivery[];
 }
 
+/** The fields of streamInbox. */
+export interface StreamInboxRequest {
+  /**
+   * How many of the stream the worker has at the same time, at most; absent: 1. When it has
+   * answered one, the next follows. 1 to 100.
+   */
+  max?: number | null | undefined;
+  /** How long the worker has each unless it extends that, in seconds; absent: 60. 1 to 86400. */
+  lease_seconds?: number | null | undefined;
+  /** Only these kinds; empty: all. At most 20. */
+  kinds?: DeliveryKind[] | undefined;
+  /** Only those of this thread. */
+  thread_id?: string | null | undefined;
+  /** Also several of one thread or channel at the same time. */
+  unordered?: boolean | undefined;
+  /** With what is needed to act on each. */
+  context?: boolean | undefined;
+  /**
+   * Opening the inbox: it begins with what was addressed to the bot this long before, in seconds;
+   * absent: a day. Later claims ignore it. 0 to 2592000.
+   */
+  backlog_seconds?: number | null | undefined;
+}
+
 /** Settles a delivery. */
 export interface AckDeliveryRequest {
   /** Its lease. */

@@ -1505,6 +1505,21 @@ class Rest(Caller):
         """
         return cast("types.ClaimInboxResponse", self._json(body("POST", "/api/inbox/claim", self._once(fields)), timeout, headers, on_response))
 
+    def stream_inbox(
+        self,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        on_response: Callable[[httpx.Response], object] | None = None,
+        **fields: Unpack[types.StreamInboxRequest],
+    ) -> AbstractContextManager[httpx.Response]:
+        """Hands out deliveries of the caller's inbox as they become ready, as a stream. Over REST
+        this is a stream of server-sent events.
+
+        `POST /api/inbox/stream`. Callers: bots. Scope of a bot's token: `upload`.
+        """
+        return self._stream(body("POST", "/api/inbox/stream", fields), timeout, headers, on_response)
+
     def ack_delivery(
         self,
         id: str,
@@ -3671,6 +3686,21 @@ class AsyncRest(AsyncCaller):
         is made once.
         """
         return cast("types.ClaimInboxResponse", await self._json(body("POST", "/api/inbox/claim", self._once(fields)), timeout, headers, on_response))
+
+    def stream_inbox(
+        self,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        on_response: Callable[[httpx.Response], object] | None = None,
+        **fields: Unpack[types.StreamInboxRequest],
+    ) -> AbstractAsyncContextManager[httpx.Response]:
+        """Hands out deliveries of the caller's inbox as they become ready, as a stream. Over REST
+        this is a stream of server-sent events.
+
+        `POST /api/inbox/stream`. Callers: bots. Scope of a bot's token: `upload`.
+        """
+        return self._stream(body("POST", "/api/inbox/stream", fields), timeout, headers, on_response)
 
     async def ack_delivery(
         self,

@@ -3920,6 +3920,35 @@ class ClaimInboxResponse(TypedDict):
     """The deliveries, oldest first; empty if there were none. At most 100."""
 
 
+class StreamInboxRequest(TypedDict):
+    """The fields of stream_inbox."""
+
+    max: NotRequired[int | None]
+    """How many of the stream the worker has at the same time, at most; absent: 1. When it has
+    answered one, the next follows. 1 to 100.
+    """
+
+    lease_seconds: NotRequired[int | None]
+    """How long the worker has each unless it extends that, in seconds; absent: 60. 1 to 86400."""
+
+    kinds: NotRequired[list[DeliveryKind]]
+    """Only these kinds; empty: all. At most 20."""
+
+    thread_id: NotRequired[str | None]
+    """Only those of this thread."""
+
+    unordered: NotRequired[bool]
+    """Also several of one thread or channel at the same time."""
+
+    context: NotRequired[bool]
+    """With what is needed to act on each."""
+
+    backlog_seconds: NotRequired[int | None]
+    """Opening the inbox: it begins with what was addressed to the bot this long before, in seconds;
+    absent: a day. Later claims ignore it. 0 to 2592000.
+    """
+
+
 class AckDeliveryRequest(TypedDict):
     """Settles a delivery."""
 
@@ -4810,6 +4839,7 @@ __all__ = [
     "DeliveryContext",
     "Delivery",
     "ClaimInboxResponse",
+    "StreamInboxRequest",
     "AckDeliveryRequest",
     "AckDeliveryResponse",
     "NackDeliveryRequest",

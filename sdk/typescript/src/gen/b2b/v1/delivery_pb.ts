@@ -28,7 +28,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file b2b/v1/delivery.proto.
  */
 export const file_b2b_v1_delivery: GenFile = /*@__PURE__*/
-  fileDesc("ChViMmIvdjEvZGVsaXZlcnkucHJvdG8SBmIyYi52MSLtBAoIRGVsaXZlcnkSCgoCaWQYASABKAkSIgoEa2luZBgCIAEoDjIULmIyYi52MS5EZWxpdmVyeUtpbmQSJAoFc3RhdGUYAyABKA4yFS5iMmIudjEuRGVsaXZlcnlTdGF0ZRIPCgdhdHRlbXB0GAQgASgFEh4KCXRocmVhZF9pZBgFIAEoCUIG2rUYAggBSACIAQESHwoKY2hhbm5lbF9pZBgGIAEoCUIG2rUYAggBSAGIAQESLgoKY3JlYXRlZF9hdBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMgoGZHVlX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIG2rUYAggBEhoKBWxlYXNlGAkgASgJQgbatRgCCAFIAogBARIdCghwcm9ncmVzcxgKIAEoCUIG2rUYAggBSAOIAQESOAoJd2FpdHNfZm9yGAsgASgOMhguYjJiLnYxLkRlbGl2ZXJ5V2FpdHNGb3JCBtq1GAIIAUgEiAEBEhsKBnJlYXNvbhgMIAEoCUIG2rUYAggBSAWIAQESKQoFZXZlbnQYDSABKAsyDS5iMmIudjEuRXZlbnRCBtq1GAIIAUgGiAEBEjUKB2NvbnRleHQYDiABKAsyFy5iMmIudjEuRGVsaXZlcnlDb250ZXh0QgbatRgCCAFIB4gBAUIMCgpfdGhyZWFkX2lkQg0KC19jaGFubmVsX2lkQggKBl9sZWFzZUILCglfcHJvZ3Jlc3NCDAoKX3dhaXRzX2ZvckIJCgdfcmVhc29uQggKBl9ldmVudEIKCghfY29udGV4dCK+AQoPRGVsaXZlcnlDb250ZXh0EisKBnRocmVhZBgBIAEoCzIOLmIyYi52MS5UaHJlYWRCBtq1GAIIAUgAiAEBEi8KCG1lc3NhZ2VzGAIgAygLMhUuYjJiLnYxLlRocmVhZE1lc3NhZ2VCBuK1GAIIfRIVCg1tb3JlX21lc3NhZ2VzGAMgASgIEisKCWFydGlmYWN0cxgEIAMoCzIQLmIyYi52MS5BcnRpZmFjdEIG4rUYAgh+QgkKB190aHJlYWQigAMKEUNsYWltSW5ib3hSZXF1ZXN0EhgKA21heBgBIAEoBUIG4rUYAgh4SACIAQESIgoNbGVhc2Vfc2Vjb25kcxgCIAEoBUIG4rUYAghLSAGIAQESIQoMd2FpdF9zZWNvbmRzGAMgASgFQgbitRgCCExIAogBARIrCgVraW5kcxgEIAMoDjIULmIyYi52MS5EZWxpdmVyeUtpbmRCBuK1GAIIeRIWCgl0aHJlYWRfaWQYBSABKAlIA4gBARIRCgl1bm9yZGVyZWQYBiABKAgSDwoHY29udGV4dBgHIAEoCBIkCg9iYWNrbG9nX3NlY29uZHMYCCABKAVCBuK1GAIIfEgEiAEBEh8KCnJlcXVlc3RfaWQYZCABKAlCBuK1GAIIAUgFiAEBQgYKBF9tYXhCEAoOX2xlYXNlX3NlY29uZHNCDwoNX3dhaXRfc2Vjb25kc0IMCgpfdGhyZWFkX2lkQhIKEF9iYWNrbG9nX3NlY29uZHNCDQoLX3JlcXVlc3RfaWQiPgoSQ2xhaW1JbmJveFJlc3BvbnNlEigKBWl0ZW1zGAEgAygLMhAuYjJiLnYxLkRlbGl2ZXJ5QgfitRgDCIABInYKEkFja0RlbGl2ZXJ5UmVxdWVzdBIKCgJpZBgBIAEoCRIaCgVsZWFzZRgCIAEoCUIG2rUYAlABSACIAQESHwoKcmVxdWVzdF9pZBhkIAEoCUIG4rUYAggBSAGIAQFCCAoGX2xlYXNlQg0KC19yZXF1ZXN0X2lkIiYKE0Fja0RlbGl2ZXJ5UmVzcG9uc2USDwoHc2V0dGxlZBgBIAEoCCLqAQoTTmFja0RlbGl2ZXJ5UmVxdWVzdBIKCgJpZBgBIAEoCRIaCgVsZWFzZRgCIAEoCUIG2rUYAlABSACIAQESJQoQcmV0cnlfaW5fc2Vjb25kcxgDIAEoBUIG4rUYAgh7SAGIAQESGwoGcmVhc29uGAQgASgJQgbitRgCCHpIAogBARINCgVmaW5hbBgFIAEoCBIfCgpyZXF1ZXN0X2lkGGQgASgJQgbitRgCCAFIA4gBAUIICgZfbGVhc2VCEwoRX3JldHJ5X2luX3NlY29uZHNCCQoHX3JlYXNvbkINCgtfcmVxdWVzdF9pZCI6ChROYWNrRGVsaXZlcnlSZXNwb25zZRIiCghkZWxpdmVyeRgBIAEoCzIQLmIyYi52MS5EZWxpdmVyeSKvAQoVRXh0ZW5kRGVsaXZlcnlSZXF1ZXN0EgoKAmlkGAEgASgJEhoKBWxlYXNlGAIgASgJQgbatRgCUAFIAIgBARIiCg1sZWFzZV9zZWNvbmRzGAMgASgFQgbitRgCCEtIAYgBARIfCgpyZXF1ZXN0X2lkGGQgASgJQgbitRgCCAFIAogBAUIICgZfbGVhc2VCEAoOX2xlYXNlX3NlY29uZHNCDQoLX3JlcXVlc3RfaWQiPAoWRXh0ZW5kRGVsaXZlcnlSZXNwb25zZRIiCghkZWxpdmVyeRgBIAEoCzIQLmIyYi52MS5EZWxpdmVyeSLbAQoXUHJvZ3Jlc3NEZWxpdmVyeVJlcXVlc3QSCgoCaWQYASABKAkSGgoFbGVhc2UYAiABKAlCBtq1GAJQAUgAiAEBEh8KBHRleHQYAyABKAlCDNq1GAJQAeK1GAIIekgBiAEBEiIKDWxlYXNlX3NlY29uZHMYBCABKAVCBuK1GAIIS0gCiAEBEh8KCnJlcXVlc3RfaWQYZCABKAlCBuK1GAIIAUgDiAEBQggKBl9sZWFzZUIHCgVfdGV4dEIQCg5fbGVhc2Vfc2Vjb25kc0INCgtfcmVxdWVzdF9pZCI+ChhQcm9ncmVzc0RlbGl2ZXJ5UmVzcG9uc2USIgoIZGVsaXZlcnkYASABKAsyEC5iMmIudjEuRGVsaXZlcnkilwIKE1dhaXREZWxpdmVyeVJlcXVlc3QSCgoCaWQYASABKAkSGgoFbGVhc2UYAiABKAlCBtq1GAJQAUgAiAEBEjEKAm9uGAMgASgOMhguYjJiLnYxLkRlbGl2ZXJ5V2FpdHNGb3JCBtq1GAJQAUgBiAEBEhsKBnJlYXNvbhgEIAEoCUIG4rUYAgh6SAKIAQESJgoRcmVzdW1lX2luX3NlY29uZHMYBSABKAVCBuK1GAIIe0gDiAEBEh8KCnJlcXVlc3RfaWQYZCABKAlCBuK1GAIIAUgEiAEBQggKBl9sZWFzZUIFCgNfb25CCQoHX3JlYXNvbkIUChJfcmVzdW1lX2luX3NlY29uZHNCDQoLX3JlcXVlc3RfaWQiOgoUV2FpdERlbGl2ZXJ5UmVzcG9uc2USIgoIZGVsaXZlcnkYASABKAsyEC5iMmIudjEuRGVsaXZlcnki0gEKFUxpc3REZWxpdmVyaWVzUmVxdWVzdBIQCgNib3QYASABKAlIAIgBARIpCgVzdGF0ZRgCIAEoDjIVLmIyYi52MS5EZWxpdmVyeVN0YXRlSAGIAQESFgoJdGhyZWFkX2lkGAMgASgJSAKIAQESEwoGY3Vyc29yGAQgASgJSAOIAQESGgoFbGltaXQYBSABKAVCBuK1GAIIWkgEiAEBQgYKBF9ib3RCCAoGX3N0YXRlQgwKCl90aHJlYWRfaWRCCQoHX2N1cnNvckIICgZfbGltaXQiewoWTGlzdERlbGl2ZXJpZXNSZXNwb25zZRInCgVpdGVtcxgBIAMoCzIQLmIyYi52MS5EZWxpdmVyeUIG4rUYAghaEhAKCGhhc19tb3JlGAIgASgIEhsKBmN1cnNvchgDIAEoCUIG2rUYAggBSACIAQFCCQoHX2N1cnNvciJ1ChRSZWRlbGl2ZXJEZWFkUmVxdWVzdBIQCgNib3QYASABKAlIAIgBARITCgNpZHMYAiADKAlCBuK1GAIIWhIfCgpyZXF1ZXN0X2lkGGQgASgJQgbitRgCCAFIAYgBAUIGCgRfYm90Qg0KC19yZXF1ZXN0X2lkIiwKFVJlZGVsaXZlckRlYWRSZXNwb25zZRITCgtyZWRlbGl2ZXJlZBgBIAEoBSJuChJHZXRSZWNlaXB0c1JlcXVlc3QSEgoKbWVzc2FnZV9pZBgBIAEoCRITCgZjdXJzb3IYAiABKAlIAIgBARIaCgVsaW1pdBgDIAEoBUIG4rUYAghaSAGIAQFCCQoHX2N1cnNvckIICgZfbGltaXQidwoTR2V0UmVjZWlwdHNSZXNwb25zZRImCgVpdGVtcxgBIAMoCzIPLmIyYi52MS5SZWNlaXB0QgbitRgCCFoSEAoIaGFzX21vcmUYAiABKAgSGwoGY3Vyc29yGAMgASgJQgbatRgCCAFIAIgBAUIJCgdfY3Vyc29yKrACCgxEZWxpdmVyeUtpbmQSHQoZREVMSVZFUllfS0lORF9VTlNQRUNJRklFRBAAEhgKFERFTElWRVJZX0tJTkRfRElSRUNUEAESGQoVREVMSVZFUllfS0lORF9NRU5USU9OEAISFwoTREVMSVZFUllfS0lORF9SRVBMWRADEhUKEURFTElWRVJZX0tJTkRfQUxMEAQSHAoYREVMSVZFUllfS0lORF9JTlZJVEFUSU9OEAUSHgoaREVMSVZFUllfS0lORF9KT0lOX1JFUVVFU1QQBhIfChtERUxJVkVSWV9LSU5EX0pPSU5fUkVTT0xWRUQQBxIaChZERUxJVkVSWV9LSU5EX0RFQ0lTSU9OEAgSIQodREVMSVZFUllfS0lORF9ERUNJU0lPTl9DTE9TRUQQCSq1AQoNRGVsaXZlcnlTdGF0ZRIeChpERUxJVkVSWV9TVEFURV9VTlNQRUNJRklFRBAAEhkKFURFTElWRVJZX1NUQVRFX1FVRVVFRBABEhkKFURFTElWRVJZX1NUQVRFX0xFQVNFRBACEhoKFkRFTElWRVJZX1NUQVRFX1dBSVRJTkcQAxIZChVERUxJVkVSWV9TVEFURV9GQUlMRUQQBBIXChNERUxJVkVSWV9TVEFURV9ERUFEEAUqcAoQRGVsaXZlcnlXYWl0c0ZvchIiCh5ERUxJVkVSWV9XQUlUU19GT1JfVU5TUEVDSUZJRUQQABIcChhERUxJVkVSWV9XQUlUU19GT1JfSFVNQU4QARIaChZERUxJVkVSWV9XQUlUU19GT1JfQk9UEAIy9QgKD0RlbGl2ZXJ5U2VydmljZRJpCgpDbGFpbUluYm94EhkuYjJiLnYxLkNsYWltSW5ib3hSZXF1ZXN0GhouYjJiLnYxLkNsYWltSW5ib3hSZXNwb25zZSIkirUYBQoBAhAGgtPkkwIVOgEqIhAvYXBpL2luYm94L2NsYWltEm8KC0Fja0RlbGl2ZXJ5EhouYjJiLnYxLkFja0RlbGl2ZXJ5UmVxdWVzdBobLmIyYi52MS5BY2tEZWxpdmVyeVJlc3BvbnNlIieKtRgFCgECEAaC0+STAhg6ASoiEy9hcGkvaW5ib3gve2lkfS9hY2sSfQoMTmFja0RlbGl2ZXJ5EhsuYjJiLnYxLk5hY2tEZWxpdmVyeVJlcXVlc3QaHC5iMmIudjEuTmFja0RlbGl2ZXJ5UmVzcG9uc2UiMoq1GAUKAQIQBoLT5JMCIzoBKmIIZGVsaXZlcnkiFC9hcGkvaW5ib3gve2lkfS9uYWNrEoUBCg5FeHRlbmREZWxpdmVyeRIdLmIyYi52MS5FeHRlbmREZWxpdmVyeVJlcXVlc3QaHi5iMmIudjEuRXh0ZW5kRGVsaXZlcnlSZXNwb25zZSI0irUYBQoBAhAGgtPkkwIlOgEqYghkZWxpdmVyeSIWL2FwaS9pbmJveC97aWR9L2V4dGVuZBKNAQoQUHJvZ3Jlc3NEZWxpdmVyeRIfLmIyYi52MS5Qcm9ncmVzc0RlbGl2ZXJ5UmVxdWVzdBogLmIyYi52MS5Qcm9ncmVzc0RlbGl2ZXJ5UmVzcG9uc2UiNoq1GAUKAQIQBoLT5JMCJzoBKmIIZGVsaXZlcnkiGC9hcGkvaW5ib3gve2lkfS9wcm9ncmVzcxJ9CgxXYWl0RGVsaXZlcnkSGy5iMmIudjEuV2FpdERlbGl2ZXJ5UmVxdWVzdBocLmIyYi52MS5XYWl0RGVsaXZlcnlSZXNwb25zZSIyirUYBQoBAhAGgtPkkwIjOgEqYghkZWxpdmVyeSIUL2FwaS9pbmJveC97aWR9L3dhaXQSeAoOTGlzdERlbGl2ZXJpZXMSHS5iMmIudjEuTGlzdERlbGl2ZXJpZXNSZXF1ZXN0Gh4uYjJiLnYxLkxpc3REZWxpdmVyaWVzUmVzcG9uc2UiJ4q1GAYKAgIEEAGC0+STAhcSFS9hcGkvaW5ib3gvZGVsaXZlcmllcxJ3Cg1SZWRlbGl2ZXJEZWFkEhwuYjJiLnYxLlJlZGVsaXZlckRlYWRSZXF1ZXN0Gh0uYjJiLnYxLlJlZGVsaXZlckRlYWRSZXNwb25zZSIpirUYBgoCAgQQBoLT5JMCGToBKiIUL2FwaS9pbmJveC9yZWRlbGl2ZXISfQoLR2V0UmVjZWlwdHMSGi5iMmIudjEuR2V0UmVjZWlwdHNSZXF1ZXN0GhsuYjJiLnYxLkdldFJlY2VpcHRzUmVzcG9uc2UiNYq1GAYKAgIEEAGC0+STAiUSIy9hcGkvbWVzc2FnZXMve21lc3NhZ2VfaWR9L3JlY2VpcHRzQjFaL2dpdGh1Yi5jb20vYjJiLXByb3RvY29sL2IyYi9zZGsvZ28vYjJiL3YxO2IyYnYxYgZwcm90bzM", [file_b2b_options_v1_limits, file_b2b_options_v1_options, file_b2b_v1_artifact, file_b2b_v1_event, file_b2b_v1_message, file_b2b_v1_receipt, file_b2b_v1_thread, file_google_api_annotations, file_google_protobuf_timestamp]);
+  fileDesc("ChViMmIvdjEvZGVsaXZlcnkucHJvdG8SBmIyYi52MSLtBAoIRGVsaXZlcnkSCgoCaWQYASABKAkSIgoEa2luZBgCIAEoDjIULmIyYi52MS5EZWxpdmVyeUtpbmQSJAoFc3RhdGUYAyABKA4yFS5iMmIudjEuRGVsaXZlcnlTdGF0ZRIPCgdhdHRlbXB0GAQgASgFEh4KCXRocmVhZF9pZBgFIAEoCUIG2rUYAggBSACIAQESHwoKY2hhbm5lbF9pZBgGIAEoCUIG2rUYAggBSAGIAQESLgoKY3JlYXRlZF9hdBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMgoGZHVlX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIG2rUYAggBEhoKBWxlYXNlGAkgASgJQgbatRgCCAFIAogBARIdCghwcm9ncmVzcxgKIAEoCUIG2rUYAggBSAOIAQESOAoJd2FpdHNfZm9yGAsgASgOMhguYjJiLnYxLkRlbGl2ZXJ5V2FpdHNGb3JCBtq1GAIIAUgEiAEBEhsKBnJlYXNvbhgMIAEoCUIG2rUYAggBSAWIAQESKQoFZXZlbnQYDSABKAsyDS5iMmIudjEuRXZlbnRCBtq1GAIIAUgGiAEBEjUKB2NvbnRleHQYDiABKAsyFy5iMmIudjEuRGVsaXZlcnlDb250ZXh0QgbatRgCCAFIB4gBAUIMCgpfdGhyZWFkX2lkQg0KC19jaGFubmVsX2lkQggKBl9sZWFzZUILCglfcHJvZ3Jlc3NCDAoKX3dhaXRzX2ZvckIJCgdfcmVhc29uQggKBl9ldmVudEIKCghfY29udGV4dCK+AQoPRGVsaXZlcnlDb250ZXh0EisKBnRocmVhZBgBIAEoCzIOLmIyYi52MS5UaHJlYWRCBtq1GAIIAUgAiAEBEi8KCG1lc3NhZ2VzGAIgAygLMhUuYjJiLnYxLlRocmVhZE1lc3NhZ2VCBuK1GAIIfRIVCg1tb3JlX21lc3NhZ2VzGAMgASgIEisKCWFydGlmYWN0cxgEIAMoCzIQLmIyYi52MS5BcnRpZmFjdEIG4rUYAgh+QgkKB190aHJlYWQigAMKEUNsYWltSW5ib3hSZXF1ZXN0EhgKA21heBgBIAEoBUIG4rUYAgh4SACIAQESIgoNbGVhc2Vfc2Vjb25kcxgCIAEoBUIG4rUYAghLSAGIAQESIQoMd2FpdF9zZWNvbmRzGAMgASgFQgbitRgCCExIAogBARIrCgVraW5kcxgEIAMoDjIULmIyYi52MS5EZWxpdmVyeUtpbmRCBuK1GAIIeRIWCgl0aHJlYWRfaWQYBSABKAlIA4gBARIRCgl1bm9yZGVyZWQYBiABKAgSDwoHY29udGV4dBgHIAEoCBIkCg9iYWNrbG9nX3NlY29uZHMYCCABKAVCBuK1GAIIfEgEiAEBEh8KCnJlcXVlc3RfaWQYZCABKAlCBuK1GAIIAUgFiAEBQgYKBF9tYXhCEAoOX2xlYXNlX3NlY29uZHNCDwoNX3dhaXRfc2Vjb25kc0IMCgpfdGhyZWFkX2lkQhIKEF9iYWNrbG9nX3NlY29uZHNCDQoLX3JlcXVlc3RfaWQiPgoSQ2xhaW1JbmJveFJlc3BvbnNlEigKBWl0ZW1zGAEgAygLMhAuYjJiLnYxLkRlbGl2ZXJ5QgfitRgDCIABIp0CChJTdHJlYW1JbmJveFJlcXVlc3QSGAoDbWF4GAEgASgFQgbitRgCCHhIAIgBARIiCg1sZWFzZV9zZWNvbmRzGAIgASgFQgbitRgCCEtIAYgBARIrCgVraW5kcxgDIAMoDjIULmIyYi52MS5EZWxpdmVyeUtpbmRCBuK1GAIIeRIWCgl0aHJlYWRfaWQYBCABKAlIAogBARIRCgl1bm9yZGVyZWQYBSABKAgSDwoHY29udGV4dBgGIAEoCBIkCg9iYWNrbG9nX3NlY29uZHMYByABKAVCBuK1GAIIfEgDiAEBQgYKBF9tYXhCEAoOX2xlYXNlX3NlY29uZHNCDAoKX3RocmVhZF9pZEISChBfYmFja2xvZ19zZWNvbmRzIlMKE1N0cmVhbUluYm94UmVzcG9uc2USLwoIZGVsaXZlcnkYASABKAsyEC5iMmIudjEuRGVsaXZlcnlCBtq1GAIIAUgAiAEBQgsKCV9kZWxpdmVyeSJ2ChJBY2tEZWxpdmVyeVJlcXVlc3QSCgoCaWQYASABKAkSGgoFbGVhc2UYAiABKAlCBtq1GAJQAUgAiAEBEh8KCnJlcXVlc3RfaWQYZCABKAlCBuK1GAIIAUgBiAEBQggKBl9sZWFzZUINCgtfcmVxdWVzdF9pZCImChNBY2tEZWxpdmVyeVJlc3BvbnNlEg8KB3NldHRsZWQYASABKAgi6gEKE05hY2tEZWxpdmVyeVJlcXVlc3QSCgoCaWQYASABKAkSGgoFbGVhc2UYAiABKAlCBtq1GAJQAUgAiAEBEiUKEHJldHJ5X2luX3NlY29uZHMYAyABKAVCBuK1GAIIe0gBiAEBEhsKBnJlYXNvbhgEIAEoCUIG4rUYAgh6SAKIAQESDQoFZmluYWwYBSABKAgSHwoKcmVxdWVzdF9pZBhkIAEoCUIG4rUYAggBSAOIAQFCCAoGX2xlYXNlQhMKEV9yZXRyeV9pbl9zZWNvbmRzQgkKB19yZWFzb25CDQoLX3JlcXVlc3RfaWQiOgoUTmFja0RlbGl2ZXJ5UmVzcG9uc2USIgoIZGVsaXZlcnkYASABKAsyEC5iMmIudjEuRGVsaXZlcnkirwEKFUV4dGVuZERlbGl2ZXJ5UmVxdWVzdBIKCgJpZBgBIAEoCRIaCgVsZWFzZRgCIAEoCUIG2rUYAlABSACIAQESIgoNbGVhc2Vfc2Vjb25kcxgDIAEoBUIG4rUYAghLSAGIAQESHwoKcmVxdWVzdF9pZBhkIAEoCUIG4rUYAggBSAKIAQFCCAoGX2xlYXNlQhAKDl9sZWFzZV9zZWNvbmRzQg0KC19yZXF1ZXN0X2lkIjwKFkV4dGVuZERlbGl2ZXJ5UmVzcG9uc2USIgoIZGVsaXZlcnkYASABKAsyEC5iMmIudjEuRGVsaXZlcnki2wEKF1Byb2dyZXNzRGVsaXZlcnlSZXF1ZXN0EgoKAmlkGAEgASgJEhoKBWxlYXNlGAIgASgJQgbatRgCUAFIAIgBARIfCgR0ZXh0GAMgASgJQgzatRgCUAHitRgCCHpIAYgBARIiCg1sZWFzZV9zZWNvbmRzGAQgASgFQgbitRgCCEtIAogBARIfCgpyZXF1ZXN0X2lkGGQgASgJQgbitRgCCAFIA4gBAUIICgZfbGVhc2VCBwoFX3RleHRCEAoOX2xlYXNlX3NlY29uZHNCDQoLX3JlcXVlc3RfaWQiPgoYUHJvZ3Jlc3NEZWxpdmVyeVJlc3BvbnNlEiIKCGRlbGl2ZXJ5GAEgASgLMhAuYjJiLnYxLkRlbGl2ZXJ5IpcCChNXYWl0RGVsaXZlcnlSZXF1ZXN0EgoKAmlkGAEgASgJEhoKBWxlYXNlGAIgASgJQgbatRgCUAFIAIgBARIxCgJvbhgDIAEoDjIYLmIyYi52MS5EZWxpdmVyeVdhaXRzRm9yQgbatRgCUAFIAYgBARIbCgZyZWFzb24YBCABKAlCBuK1GAIIekgCiAEBEiYKEXJlc3VtZV9pbl9zZWNvbmRzGAUgASgFQgbitRgCCHtIA4gBARIfCgpyZXF1ZXN0X2lkGGQgASgJQgbitRgCCAFIBIgBAUIICgZfbGVhc2VCBQoDX29uQgkKB19yZWFzb25CFAoSX3Jlc3VtZV9pbl9zZWNvbmRzQg0KC19yZXF1ZXN0X2lkIjoKFFdhaXREZWxpdmVyeVJlc3BvbnNlEiIKCGRlbGl2ZXJ5GAEgASgLMhAuYjJiLnYxLkRlbGl2ZXJ5ItIBChVMaXN0RGVsaXZlcmllc1JlcXVlc3QSEAoDYm90GAEgASgJSACIAQESKQoFc3RhdGUYAiABKA4yFS5iMmIudjEuRGVsaXZlcnlTdGF0ZUgBiAEBEhYKCXRocmVhZF9pZBgDIAEoCUgCiAEBEhMKBmN1cnNvchgEIAEoCUgDiAEBEhoKBWxpbWl0GAUgASgFQgbitRgCCFpIBIgBAUIGCgRfYm90QggKBl9zdGF0ZUIMCgpfdGhyZWFkX2lkQgkKB19jdXJzb3JCCAoGX2xpbWl0InsKFkxpc3REZWxpdmVyaWVzUmVzcG9uc2USJwoFaXRlbXMYASADKAsyEC5iMmIudjEuRGVsaXZlcnlCBuK1GAIIWhIQCghoYXNfbW9yZRgCIAEoCBIbCgZjdXJzb3IYAyABKAlCBtq1GAIIAUgAiAEBQgkKB19jdXJzb3IidQoUUmVkZWxpdmVyRGVhZFJlcXVlc3QSEAoDYm90GAEgASgJSACIAQESEwoDaWRzGAIgAygJQgbitRgCCFoSHwoKcmVxdWVzdF9pZBhkIAEoCUIG4rUYAggBSAGIAQFCBgoEX2JvdEINCgtfcmVxdWVzdF9pZCIsChVSZWRlbGl2ZXJEZWFkUmVzcG9uc2USEwoLcmVkZWxpdmVyZWQYASABKAUibgoSR2V0UmVjZWlwdHNSZXF1ZXN0EhIKCm1lc3NhZ2VfaWQYASABKAkSEwoGY3Vyc29yGAIgASgJSACIAQESGgoFbGltaXQYAyABKAVCBuK1GAIIWkgBiAEBQgkKB19jdXJzb3JCCAoGX2xpbWl0IncKE0dldFJlY2VpcHRzUmVzcG9uc2USJgoFaXRlbXMYASADKAsyDy5iMmIudjEuUmVjZWlwdEIG4rUYAghaEhAKCGhhc19tb3JlGAIgASgIEhsKBmN1cnNvchgDIAEoCUIG2rUYAggBSACIAQFCCQoHX2N1cnNvciqwAgoMRGVsaXZlcnlLaW5kEh0KGURFTElWRVJZX0tJTkRfVU5TUEVDSUZJRUQQABIYChRERUxJVkVSWV9LSU5EX0RJUkVDVBABEhkKFURFTElWRVJZX0tJTkRfTUVOVElPThACEhcKE0RFTElWRVJZX0tJTkRfUkVQTFkQAxIVChFERUxJVkVSWV9LSU5EX0FMTBAEEhwKGERFTElWRVJZX0tJTkRfSU5WSVRBVElPThAFEh4KGkRFTElWRVJZX0tJTkRfSk9JTl9SRVFVRVNUEAYSHwobREVMSVZFUllfS0lORF9KT0lOX1JFU09MVkVEEAcSGgoWREVMSVZFUllfS0lORF9ERUNJU0lPThAIEiEKHURFTElWRVJZX0tJTkRfREVDSVNJT05fQ0xPU0VEEAkqtQEKDURlbGl2ZXJ5U3RhdGUSHgoaREVMSVZFUllfU1RBVEVfVU5TUEVDSUZJRUQQABIZChVERUxJVkVSWV9TVEFURV9RVUVVRUQQARIZChVERUxJVkVSWV9TVEFURV9MRUFTRUQQAhIaChZERUxJVkVSWV9TVEFURV9XQUlUSU5HEAMSGQoVREVMSVZFUllfU1RBVEVfRkFJTEVEEAQSFwoTREVMSVZFUllfU1RBVEVfREVBRBAFKnAKEERlbGl2ZXJ5V2FpdHNGb3ISIgoeREVMSVZFUllfV0FJVFNfRk9SX1VOU1BFQ0lGSUVEEAASHAoYREVMSVZFUllfV0FJVFNfRk9SX0hVTUFOEAESGgoWREVMSVZFUllfV0FJVFNfRk9SX0JPVBACMsIKCg9EZWxpdmVyeVNlcnZpY2USeAoKQ2xhaW1JbmJveBIZLmIyYi52MS5DbGFpbUluYm94UmVxdWVzdBoaLmIyYi52MS5DbGFpbUluYm94UmVzcG9uc2UiM4q1GAUKAQIQBpq1GAtpbmJveF9jbGFpbYLT5JMCFToBKiIQL2FwaS9pbmJveC9jbGFpbRJvCgtTdHJlYW1JbmJveBIaLmIyYi52MS5TdHJlYW1JbmJveFJlcXVlc3QaGy5iMmIudjEuU3RyZWFtSW5ib3hSZXNwb25zZSIlirUYBQoBAhAGgtPkkwIWOgEqIhEvYXBpL2luYm94L3N0cmVhbTABEnwKC0Fja0RlbGl2ZXJ5EhouYjJiLnYxLkFja0RlbGl2ZXJ5UmVxdWVzdBobLmIyYi52MS5BY2tEZWxpdmVyeVJlc3BvbnNlIjSKtRgFCgECEAaatRgJaW5ib3hfYWNrgtPkkwIYOgEqIhMvYXBpL2luYm94L3tpZH0vYWNrEosBCgxOYWNrRGVsaXZlcnkSGy5iMmIudjEuTmFja0RlbGl2ZXJ5UmVxdWVzdBocLmIyYi52MS5OYWNrRGVsaXZlcnlSZXNwb25zZSJAirUYBQoBAhAGmrUYCmluYm94X25hY2uC0+STAiM6ASpiCGRlbGl2ZXJ5IhQvYXBpL2luYm94L3tpZH0vbmFjaxKVAQoORXh0ZW5kRGVsaXZlcnkSHS5iMmIudjEuRXh0ZW5kRGVsaXZlcnlSZXF1ZXN0Gh4uYjJiLnYxLkV4dGVuZERlbGl2ZXJ5UmVzcG9uc2UiRIq1GAUKAQIQBpq1GAxpbmJveF9leHRlbmSC0+STAiU6ASpiCGRlbGl2ZXJ5IhYvYXBpL2luYm94L3tpZH0vZXh0ZW5kEp8BChBQcm9ncmVzc0RlbGl2ZXJ5Eh8uYjJiLnYxLlByb2dyZXNzRGVsaXZlcnlSZXF1ZXN0GiAuYjJiLnYxLlByb2dyZXNzRGVsaXZlcnlSZXNwb25zZSJIirUYBQoBAhAGmrUYDmluYm94X3Byb2dyZXNzgtPkkwInOgEqYghkZWxpdmVyeSIYL2FwaS9pbmJveC97aWR9L3Byb2dyZXNzEosBCgxXYWl0RGVsaXZlcnkSGy5iMmIudjEuV2FpdERlbGl2ZXJ5UmVxdWVzdBocLmIyYi52MS5XYWl0RGVsaXZlcnlSZXNwb25zZSJAirUYBQoBAhAGmrUYCmluYm94X3dhaXSC0+STAiM6ASpiCGRlbGl2ZXJ5IhQvYXBpL2luYm94L3tpZH0vd2FpdBJ4Cg5MaXN0RGVsaXZlcmllcxIdLmIyYi52MS5MaXN0RGVsaXZlcmllc1JlcXVlc3QaHi5iMmIudjEuTGlzdERlbGl2ZXJpZXNSZXNwb25zZSInirUYBgoCAgQQAYLT5JMCFxIVL2FwaS9pbmJveC9kZWxpdmVyaWVzEncKDVJlZGVsaXZlckRlYWQSHC5iMmIudjEuUmVkZWxpdmVyRGVhZFJlcXVlc3QaHS5iMmIudjEuUmVkZWxpdmVyRGVhZFJlc3BvbnNlIimKtRgGCgICBBAGgtPkkwIZOgEqIhQvYXBpL2luYm94L3JlZGVsaXZlchJ9CgtHZXRSZWNlaXB0cxIaLmIyYi52MS5HZXRSZWNlaXB0c1JlcXVlc3QaGy5iMmIudjEuR2V0UmVjZWlwdHNSZXNwb25zZSI1irUYBgoCAgQQAYLT5JMCJRIjL2FwaS9tZXNzYWdlcy97bWVzc2FnZV9pZH0vcmVjZWlwdHNCMVovZ2l0aHViLmNvbS9iMmItcHJvdG9jb2wvYjJiL3Nkay9nby9iMmIvdjE7YjJidjFiBnByb3RvMw", [file_b2b_options_v1_limits, file_b2b_options_v1_options, file_b2b_v1_artifact, file_b2b_v1_event, file_b2b_v1_message, file_b2b_v1_receipt, file_b2b_v1_thread, file_google_api_annotations, file_google_protobuf_timestamp]);
 
 /**
  * An event that is addressed to a bot.
@@ -285,6 +285,93 @@ export const ClaimInboxResponseSchema: GenMessage<ClaimInboxResponse> = /*@__PUR
   messageDesc(file_b2b_v1_delivery, 3);
 
 /**
+ * Asks for a stream of deliveries.
+ *
+ * @generated from message b2b.v1.StreamInboxRequest
+ */
+export type StreamInboxRequest = Message<"b2b.v1.StreamInboxRequest"> & {
+  /**
+   * How many of the stream the worker has at the same time, at most; absent: 1. When it has answered
+   * one, the next follows.
+   *
+   * @generated from field: optional int32 max = 1;
+   */
+  max?: number | undefined;
+
+  /**
+   * How long the worker has each unless it extends that, in seconds; absent: 60.
+   *
+   * @generated from field: optional int32 lease_seconds = 2;
+   */
+  leaseSeconds?: number | undefined;
+
+  /**
+   * Only these kinds; empty: all.
+   *
+   * @generated from field: repeated b2b.v1.DeliveryKind kinds = 3;
+   */
+  kinds: DeliveryKind[];
+
+  /**
+   * Only those of this thread.
+   *
+   * @generated from field: optional string thread_id = 4;
+   */
+  threadId?: string | undefined;
+
+  /**
+   * Also several of one thread or channel at the same time.
+   *
+   * @generated from field: bool unordered = 5;
+   */
+  unordered: boolean;
+
+  /**
+   * With what is needed to act on each.
+   *
+   * @generated from field: bool context = 6;
+   */
+  context: boolean;
+
+  /**
+   * Opening the inbox: it begins with what was addressed to the bot this long before, in seconds;
+   * absent: a day. Later claims ignore it.
+   *
+   * @generated from field: optional int32 backlog_seconds = 7;
+   */
+  backlogSeconds?: number | undefined;
+};
+
+/**
+ * Describes the message b2b.v1.StreamInboxRequest.
+ * Use `create(StreamInboxRequestSchema)` to create a new message.
+ */
+export const StreamInboxRequestSchema: GenMessage<StreamInboxRequest> = /*@__PURE__*/
+  messageDesc(file_b2b_v1_delivery, 4);
+
+/**
+ * One item of the stream.
+ *
+ * @generated from message b2b.v1.StreamInboxResponse
+ */
+export type StreamInboxResponse = Message<"b2b.v1.StreamInboxResponse"> & {
+  /**
+   * The delivery; absent in a heartbeat, which is sent at the beginning and at least every 15
+   * seconds.
+   *
+   * @generated from field: optional b2b.v1.Delivery delivery = 1;
+   */
+  delivery?: Delivery | undefined;
+};
+
+/**
+ * Describes the message b2b.v1.StreamInboxResponse.
+ * Use `create(StreamInboxResponseSchema)` to create a new message.
+ */
+export const StreamInboxResponseSchema: GenMessage<StreamInboxResponse> = /*@__PURE__*/
+  messageDesc(file_b2b_v1_delivery, 5);
+
+/**
  * Settles a delivery.
  *
  * @generated from message b2b.v1.AckDeliveryRequest
@@ -317,7 +404,7 @@ export type AckDeliveryRequest = Message<"b2b.v1.AckDeliveryRequest"> & {
  * Use `create(AckDeliveryRequestSchema)` to create a new message.
  */
 export const AckDeliveryRequestSchema: GenMessage<AckDeliveryRequest> = /*@__PURE__*/
-  messageDesc(file_b2b_v1_delivery, 4);
+  messageDesc(file_b2b_v1_delivery, 6);
 
 /**
  * The delivery is settled.
@@ -338,7 +425,7 @@ export type AckDeliveryResponse = Message<"b2b.v1.AckDeliveryResponse"> & {
  * Use `create(AckDeliveryResponseSchema)` to create a new message.
  */
 export const AckDeliveryResponseSchema: GenMessage<AckDeliveryResponse> = /*@__PURE__*/
-  messageDesc(file_b2b_v1_delivery, 5);
+  messageDesc(file_b2b_v1_delivery, 7);
 
 /**
  * Gives a delivery back.
@@ -395,7 +482,7 @@ export type NackDeliveryRequest = Message<"b2b.v1.NackDeliveryRequest"> & {
  * Use `create(NackDeliveryRequestSchema)` to create a new message.
  */
 export const NackDeliveryRequestSchema: GenMessage<NackDeliveryRequest> = /*@__PURE__*/
-  messageDesc(file_b2b_v1_delivery, 6);
+  messageDesc(file_b2b_v1_delivery, 8);
 
 /**
  * The delivery.
@@ -416,7 +503,7 @@ export type NackDeliveryResponse = Message<"b2b.v1.NackDeliveryResponse"> & {
  * Use `create(NackDeliveryResponseSchema)` to create a new message.
  */
 export const NackDeliveryResponseSchema: GenMessage<NackDeliveryResponse> = /*@__PURE__*/
-  messageDesc(file_b2b_v1_delivery, 7);
+  messageDesc(file_b2b_v1_delivery, 9);
 
 /**
  * Asks for more time.
@@ -458,7 +545,7 @@ export type ExtendDeliveryRequest = Message<"b2b.v1.ExtendDeliveryRequest"> & {
  * Use `create(ExtendDeliveryRequestSchema)` to create a new message.
  */
 export const ExtendDeliveryRequestSchema: GenMessage<ExtendDeliveryRequest> = /*@__PURE__*/
-  messageDesc(file_b2b_v1_delivery, 8);
+  messageDesc(file_b2b_v1_delivery, 10);
 
 /**
  * The delivery.
@@ -479,7 +566,7 @@ export type ExtendDeliveryResponse = Message<"b2b.v1.ExtendDeliveryResponse"> & 
  * Use `create(ExtendDeliveryResponseSchema)` to create a new message.
  */
 export const ExtendDeliveryResponseSchema: GenMessage<ExtendDeliveryResponse> = /*@__PURE__*/
-  messageDesc(file_b2b_v1_delivery, 9);
+  messageDesc(file_b2b_v1_delivery, 11);
 
 /**
  * Says what a worker does.
@@ -528,7 +615,7 @@ export type ProgressDeliveryRequest = Message<"b2b.v1.ProgressDeliveryRequest"> 
  * Use `create(ProgressDeliveryRequestSchema)` to create a new message.
  */
 export const ProgressDeliveryRequestSchema: GenMessage<ProgressDeliveryRequest> = /*@__PURE__*/
-  messageDesc(file_b2b_v1_delivery, 10);
+  messageDesc(file_b2b_v1_delivery, 12);
 
 /**
  * The delivery.
@@ -549,7 +636,7 @@ export type ProgressDeliveryResponse = Message<"b2b.v1.ProgressDeliveryResponse"
  * Use `create(ProgressDeliveryResponseSchema)` to create a new message.
  */
 export const ProgressDeliveryResponseSchema: GenMessage<ProgressDeliveryResponse> = /*@__PURE__*/
-  messageDesc(file_b2b_v1_delivery, 11);
+  messageDesc(file_b2b_v1_delivery, 13);
 
 /**
  * Puts a delivery aside.
@@ -605,7 +692,7 @@ export type WaitDeliveryRequest = Message<"b2b.v1.WaitDeliveryRequest"> & {
  * Use `create(WaitDeliveryRequestSchema)` to create a new message.
  */
 export const WaitDeliveryRequestSchema: GenMessage<WaitDeliveryRequest> = /*@__PURE__*/
-  messageDesc(file_b2b_v1_delivery, 12);
+  messageDesc(file_b2b_v1_delivery, 14);
 
 /**
  * The delivery.
@@ -626,7 +713,7 @@ export type WaitDeliveryResponse = Message<"b2b.v1.WaitDeliveryResponse"> & {
  * Use `create(WaitDeliveryResponseSchema)` to create a new message.
  */
 export const WaitDeliveryResponseSchema: GenMessage<WaitDeliveryResponse> = /*@__PURE__*/
-  messageDesc(file_b2b_v1_delivery, 13);
+  messageDesc(file_b2b_v1_delivery, 15);
 
 /**
  * Asks for deliveries that are not done.
@@ -675,7 +762,7 @@ export type ListDeliveriesRequest = Message<"b2b.v1.ListDeliveriesRequest"> & {
  * Use `create(ListDeliveriesRequestSchema)` to create a new message.
  */
 export const ListDeliveriesRequestSchema: GenMessage<ListDeliveriesRequest> = /*@__PURE__*/
-  messageDesc(file_b2b_v1_delivery, 14);
+  messageDesc(file_b2b_v1_delivery, 16);
 
 /**
  * A page of deliveries, oldest first, without their events.
@@ -710,7 +797,7 @@ export type ListDeliveriesResponse = Message<"b2b.v1.ListDeliveriesResponse"> & 
  * Use `create(ListDeliveriesResponseSchema)` to create a new message.
  */
 export const ListDeliveriesResponseSchema: GenMessage<ListDeliveriesResponse> = /*@__PURE__*/
-  messageDesc(file_b2b_v1_delivery, 15);
+  messageDesc(file_b2b_v1_delivery, 17);
 
 /**
  * Asks to queue deliveries again.
@@ -745,7 +832,7 @@ export type RedeliverDeadRequest = Message<"b2b.v1.RedeliverDeadRequest"> & {
  * Use `create(RedeliverDeadRequestSchema)` to create a new message.
  */
 export const RedeliverDeadRequestSchema: GenMessage<RedeliverDeadRequest> = /*@__PURE__*/
-  messageDesc(file_b2b_v1_delivery, 16);
+  messageDesc(file_b2b_v1_delivery, 18);
 
 /**
  * The deliveries are queued.
@@ -766,7 +853,7 @@ export type RedeliverDeadResponse = Message<"b2b.v1.RedeliverDeadResponse"> & {
  * Use `create(RedeliverDeadResponseSchema)` to create a new message.
  */
 export const RedeliverDeadResponseSchema: GenMessage<RedeliverDeadResponse> = /*@__PURE__*/
-  messageDesc(file_b2b_v1_delivery, 17);
+  messageDesc(file_b2b_v1_delivery, 19);
 
 /**
  * Asks what became of a message.
@@ -801,7 +888,7 @@ export type GetReceiptsRequest = Message<"b2b.v1.GetReceiptsRequest"> & {
  * Use `create(GetReceiptsRequestSchema)` to create a new message.
  */
 export const GetReceiptsRequestSchema: GenMessage<GetReceiptsRequest> = /*@__PURE__*/
-  messageDesc(file_b2b_v1_delivery, 18);
+  messageDesc(file_b2b_v1_delivery, 20);
 
 /**
  * A page of receipts, ordered by the ids of the bots.
@@ -836,7 +923,7 @@ export type GetReceiptsResponse = Message<"b2b.v1.GetReceiptsResponse"> & {
  * Use `create(GetReceiptsResponseSchema)` to create a new message.
  */
 export const GetReceiptsResponseSchema: GenMessage<GetReceiptsResponse> = /*@__PURE__*/
-  messageDesc(file_b2b_v1_delivery, 19);
+  messageDesc(file_b2b_v1_delivery, 21);
 
 /**
  * Why something is addressed to a bot.
@@ -1027,6 +1114,17 @@ export const DeliveryService: GenService<{
     methodKind: "unary";
     input: typeof ClaimInboxRequestSchema;
     output: typeof ClaimInboxResponseSchema;
+  },
+  /**
+   * Hands out deliveries of the caller's inbox as they become ready, as a stream. Over REST this is a
+   * stream of server-sent events.
+   *
+   * @generated from rpc b2b.v1.DeliveryService.StreamInbox
+   */
+  streamInbox: {
+    methodKind: "server_streaming";
+    input: typeof StreamInboxRequestSchema;
+    output: typeof StreamInboxResponseSchema;
   },
   /**
    * Settles a delivery: it is done.

@@ -19,10 +19,10 @@ from connectrpc.server import ConnectASGIApplication, ConnectWSGIApplication, DE
 from protobuf import DescService
 
 from . import delivery_pb
-from .delivery_pb import AckDeliveryRequest, AckDeliveryResponse, ClaimInboxRequest, ClaimInboxResponse, ExtendDeliveryRequest, ExtendDeliveryResponse, GetReceiptsRequest, GetReceiptsResponse, ListDeliveriesRequest, ListDeliveriesResponse, NackDeliveryRequest, NackDeliveryResponse, ProgressDeliveryRequest, ProgressDeliveryResponse, RedeliverDeadRequest, RedeliverDeadResponse, WaitDeliveryRequest, WaitDeliveryResponse
+from .delivery_pb import AckDeliveryRequest, AckDeliveryResponse, ClaimInboxRequest, ClaimInboxResponse, ExtendDeliveryRequest, ExtendDeliveryResponse, GetReceiptsRequest, GetReceiptsResponse, ListDeliveriesRequest, ListDeliveriesResponse, NackDeliveryRequest, NackDeliveryResponse, ProgressDeliveryRequest, ProgressDeliveryResponse, RedeliverDeadRequest, RedeliverDeadResponse, StreamInboxRequest, StreamInboxResponse, WaitDeliveryRequest, WaitDeliveryResponse
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterable, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping
 
     from connectrpc.codec import Codec
     from connectrpc.compression import Compression
@@ -39,6 +39,13 @@ class DeliveryService(Protocol):
         """
         Hands out deliveries of the caller's inbox, and waits for one if asked to. The first claim of a
         bot opens its inbox.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    def stream_inbox(self, request: StreamInboxRequest, ctx: RequestContext[StreamInboxRequest, StreamInboxResponse], /) -> AsyncIterator[StreamInboxResponse]:
+        """
+        Hands out deliveries of the caller's inbox as they become ready, as a stream. Over REST this is a
+        stream of server-sent events.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -120,6 +127,17 @@ class DeliveryServiceASGIApplication(ConnectASGIApplication[DeliveryService]):
                         stream_type=StreamType.UNARY,
                     ),
                     function=svc.claim_inbox,
+                ),
+                "/b2b.v1.DeliveryService/StreamInbox": Endpoint.server_stream(
+                    method=MethodInfo(
+                        name="StreamInbox",
+                        service_name="b2b.v1.DeliveryService",
+                        input=StreamInboxRequest,
+                        output=StreamInboxResponse,
+                        idempotency_level=IdempotencyLevel.UNKNOWN,
+                        stream_type=StreamType.SERVER_STREAM,
+                    ),
+                    function=svc.stream_inbox,
                 ),
                 "/b2b.v1.DeliveryService/AckDelivery": Endpoint.unary(
                     method=MethodInfo(
@@ -247,6 +265,30 @@ class DeliveryServiceClient(ConnectClient):
                 output=ClaimInboxResponse,
                 idempotency_level=IdempotencyLevel.UNKNOWN,
                 stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+        )
+    def stream_inbox(
+        self,
+        request: StreamInboxRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+    ) -> AsyncIterator[StreamInboxResponse]:
+        """
+        Hands out deliveries of the caller's inbox as they become ready, as a stream. Over REST this is a
+        stream of server-sent events.
+        """
+        return self.execute_server_stream(
+            request=request,
+            method=MethodInfo(
+                name="StreamInbox",
+                service_name="b2b.v1.DeliveryService",
+                input=StreamInboxRequest,
+                output=StreamInboxResponse,
+                idempotency_level=IdempotencyLevel.UNKNOWN,
+                stream_type=StreamType.SERVER_STREAM,
             ),
             headers=headers,
             timeout_ms=timeout_ms,
@@ -450,6 +492,13 @@ class DeliveryServiceSync(Protocol):
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
+    def stream_inbox(self, request: StreamInboxRequest, ctx: RequestContext[StreamInboxRequest, StreamInboxResponse], /) -> Iterator[StreamInboxResponse]:
+        """
+        Hands out deliveries of the caller's inbox as they become ready, as a stream. Over REST this is a
+        stream of server-sent events.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
     def ack_delivery(self, request: AckDeliveryRequest, ctx: RequestContext[AckDeliveryRequest, AckDeliveryResponse], /) -> AckDeliveryResponse:
         """
         Settles a delivery: it is done.
@@ -526,6 +575,17 @@ class DeliveryServiceWSGIApplication(ConnectWSGIApplication):
                         stream_type=StreamType.UNARY,
                     ),
                     function=service.claim_inbox,
+                ),
+                "/b2b.v1.DeliveryService/StreamInbox": EndpointSync.server_stream(
+                    method=MethodInfo(
+                        name="StreamInbox",
+                        service_name="b2b.v1.DeliveryService",
+                        input=StreamInboxRequest,
+                        output=StreamInboxResponse,
+                        idempotency_level=IdempotencyLevel.UNKNOWN,
+                        stream_type=StreamType.SERVER_STREAM,
+                    ),
+                    function=service.stream_inbox,
                 ),
                 "/b2b.v1.DeliveryService/AckDelivery": EndpointSync.unary(
                     method=MethodInfo(
@@ -653,6 +713,30 @@ class DeliveryServiceClientSync(ConnectClientSync):
                 output=ClaimInboxResponse,
                 idempotency_level=IdempotencyLevel.UNKNOWN,
                 stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+        )
+    def stream_inbox(
+        self,
+        request: StreamInboxRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+    ) -> Iterator[StreamInboxResponse]:
+        """
+        Hands out deliveries of the caller's inbox as they become ready, as a stream. Over REST this is a
+        stream of server-sent events.
+        """
+        return self.execute_server_stream(
+            request=request,
+            method=MethodInfo(
+                name="StreamInbox",
+                service_name="b2b.v1.DeliveryService",
+                input=StreamInboxRequest,
+                output=StreamInboxResponse,
+                idempotency_level=IdempotencyLevel.UNKNOWN,
+                stream_type=StreamType.SERVER_STREAM,
             ),
             headers=headers,
             timeout_ms=timeout_ms,

@@ -1,0 +1,133 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/b2b-protocol/b2b/internal/call"
+	"github.com/b2b-protocol/b2b/internal/inbox"
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+)
+
+// giveBackTime bounds the change that gives back what a stream could not send.
+const giveBackTime = 5 * time.Second
+
+// StreamInbox hands out deliveries as they become ready (B2B-DLV-021, 022).
+func (s *deliveryService) StreamInbox(ctx context.Context, req *b2bv1.StreamInboxRequest, send func(*b2bv1.StreamInboxResponse) error) error {
+	caller := call.CallerOf(ctx)
+	woken, leave, err := s.desks.join(caller.OrgID, caller.BotID)
+	if err != nil {
+		return fmt.Errorf("follow the events of the org: %w", err)
+	}
+	defer leave()
+	call.Endless(ctx)
+	st := &inboxStream{deliveryService: s, send: send, claim: newClaim(caller, req, req.Max, req.LeaseSeconds, req.BacklogSeconds, req.ThreadId)}
+	st.id, st.most = st.claim.Lease, st.claim.Limit
+	return st.run(ctx, woken)
+}
+
+// inboxStream is a stream of deliveries. Its leases begin with its id, so the store knows how many
+// the worker has.
+type inboxStream struct {
+	*deliveryService
+	send  func(*b2bv1.StreamInboxResponse) error
+	claim *claimRequest
+	id    string
+	most  int // deliveries of the worker at the same time
+	count int // claims so far
+	beat  time.Time
+}
+
+func (st *inboxStream) run(ctx context.Context, woken <-chan struct{}) error {
+	for {
+		info := call.From(ctx)
+		caller, err := info.Recheck(ctx)
+		if err != nil {
+			return err
+		}
+		info.Caller = caller
+		if !st.Now().Before(st.beat) {
+			if err := st.sent(&b2bv1.StreamInboxResponse{}); err != nil {
+				return err
+			}
+		}
+		pause, err := st.handOut(ctx)
+		if err != nil {
+			return err
+		}
+		if pause = min(pause, st.beat.Sub(st.Now())); pause <= 0 {
+			continue
+		}
+		if err := st.await(ctx, woken, pause); err != nil {
+			return err
+		}
+	}
+}
+
+// sent sends an item. The next heartbeat is due a while after it.
+func (st *inboxStream) sent(res *b2bv1.StreamInboxResponse) error {
+	st.beat = st.Now().Add(st.Heartbeat)
+	return st.send(res)
+}
+
+// handOut sends what is ready, as far as the worker has room for it, and returns how long to wait
+// until it looks again. A change that must begin again begins with the credential.
+func (st *inboxStream) handOut(ctx context.Context) (time.Duration, error) {
+	has, err := st.reads.LeasedBy(ctx, st.claim.BotID, st.id, st.most)
+	if err != nil {
+		return 0, fmt.Errorf("find what the worker has: %w", err)
+	}
+	if len(has) >= st.most {
+		return claimRecheck, nil
+	}
+	q := *st.claim
+	st.count++
+	q.Limit, q.Lease = st.most-len(has), st.id+"."+strconv.Itoa(st.count)
+	items, err := st.deliveryService.claim(ctx, &q)
+	if errors.Is(err, call.ErrStale) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	if len(items) == 0 {
+		return st.nextCheck(ctx, q.BotID)
+	}
+	res, err := st.claimed(ctx, &q, items, nil)
+	if err != nil {
+		return 0, errors.Join(err, st.giveBack(ctx, items))
+	}
+	for i, d := range res.GetItems() {
+		if err := st.sent(&b2bv1.StreamInboxResponse{Delivery: d}); err != nil {
+			return 0, errors.Join(err, st.giveBack(ctx, items[i:]))
+		}
+	}
+	return 0, nil
+}
+
+// giveBack undoes that deliveries were handed out which the worker has not received.
+func (st *inboxStream) giveBack(ctx context.Context, items []item) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), giveBackTime)
+	defer cancel()
+	err := update(ctx, st.core, st.claim.OrgID, func(tx deliveryTx) error {
+		now, err := st.leaseNow(ctx, tx)
+		if err != nil {
+			return err
+		}
+		for i := range items {
+			a := &inbox.Answer{OrgID: st.claim.OrgID, BotID: st.claim.BotID, ID: inbox.ID(items[i].Seq), Lease: *items[i].Lease, Now: now}
+			if err := a.PutBack(ctx, tx); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("give back what was not sent: %w", err)
+	}
+	st.desks.wake(st.claim.OrgID, st.claim.BotID)
+	return nil
+}
