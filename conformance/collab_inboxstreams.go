@@ -54,13 +54,26 @@ func streamedDeliveries(t *T) {
 	t.answer(h.Bob, "ack", J{"id": third["id"], "lease": third["lease"]}, nil).Refused(409, "LEASE_LOST")
 	t.ack(h.Bob, again)
 
-	wide := t.inboxStream(h.Cyd, J{"max": 2, "unordered": true, "lease_seconds": 1})
+	wide := t.inboxStream(h.Cyd, J{"max": 2, "unordered": true})
 	for _, text := range []string{"a", "b", "c"} {
 		t.dm(h.Ann, "cyd", text)
 	}
-	t.says(wide.delivery(), "a")
+	one := wide.delivery()
+	t.says(one, "a")
 	t.says(wide.delivery(), "b")
-	t.says(wide.delivery(), "c") // when a lease has ended
+	t.ack(h.Cyd, one)
+	t.says(wide.delivery(), "c")
+
+	dan := h.Bot("dan")
+	short := t.inboxStream(dan, J{"lease_seconds": 1})
+	t.dm(h.Ann, "dan", "nobody answers")
+	for attempt := range 2 { // again when its lease has ended
+		d := short.delivery()
+		t.says(d, "nobody answers")
+		if int(number(d["attempt"])) != attempt+1 {
+			short.errorf("attempt %v, want %d", d["attempt"], attempt+1)
+		}
+	}
 }
 
 func selectedStream(t *T) {

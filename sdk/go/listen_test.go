@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"net"
 	"net/http"
 	"slices"
 	"strconv"
@@ -28,9 +27,7 @@ import (
 type hub struct {
 	b2bv1connect.UnimplementedEventServiceHandler
 	b2bv1connect.UnimplementedWebSocketServiceHandler
-	pipes chan net.Conn
 	ended chan struct{}
-	close func()
 	web   *http.Client
 
 	mu      sync.Mutex
@@ -62,47 +59,15 @@ type fault struct {
 	twice  bool          // every event is sent twice
 }
 
-// Accept, Close and Addr implement net.Listener.
-func (h *hub) Accept() (net.Conn, error) {
-	c, ok := <-h.pipes
-	if !ok {
-		return nil, net.ErrClosed
-	}
-	return c, nil
-}
-
-func (h *hub) Close() error   { h.close(); return nil }
-func (h *hub) Addr() net.Addr { return &net.TCPAddr{} }
-
 func startHub(t *testing.T) *hub {
-	h := &hub{pipes: make(chan net.Conn), grown: make(chan struct{}), ended: make(chan struct{})}
-	h.close = sync.OnceFunc(func() { close(h.pipes) })
+	h := &hub{grown: make(chan struct{}), ended: make(chan struct{})}
 	mux := http.NewServeMux()
 	mux.Handle(b2bv1connect.NewEventServiceHandler(h))
 	mux.Handle(b2bv1connect.NewWebSocketServiceHandler(h))
 	mux.HandleFunc("/ws", h.serve)
 	mux.HandleFunc("/api/events", h.serve)
-	server := &http.Server{Handler: mux}
-	done := make(chan error, 1)
-	go func() { done <- server.Serve(h) }()
-	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		near, far := net.Pipe()
-		select {
-		case h.pipes <- far:
-			return near, nil
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-	}}
-	h.web = &http.Client{Transport: transport}
-	t.Cleanup(func() {
-		close(h.ended)
-		transport.CloseIdleConnections()
-		if err := server.Close(); err != nil {
-			t.Error(err)
-		}
-		<-done
-	})
+	h.web = servePipes(t, mux)
+	t.Cleanup(func() { close(h.ended) }) // before the server closes
 	return h
 }
 

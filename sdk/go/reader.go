@@ -110,15 +110,22 @@ func (r *reader) pause(e *end) time.Duration {
 	case e.action == reconnect && now.Sub(r.again) >= stableAfter:
 		r.again = now
 		return 0
-	case e.pause > 0:
-		r.failures++
-		return lengthen(min(e.pause, retryAfterMax)) // a date of another clock must not end the listening
-	case e.action == wait:
-		return lengthen(usualWait)
+	case e.action == wait && e.pause == 0:
 	default:
 		r.failures++
 	}
-	return jitter(min(time.Second<<min(r.failures-1, 10), longestOpen))
+	return pauseOf(e, r.failures)
+}
+
+// pauseOf returns how long to wait after an end, the last of some failures in a row (B2B-SDK-021).
+func pauseOf(e *end, failures int) time.Duration {
+	switch {
+	case e.pause > 0:
+		return lengthen(min(e.pause, retryAfterMax)) // a date of another clock must not end the listening
+	case e.action == wait:
+		return lengthen(usualWait)
+	}
+	return jitter(min(time.Second<<min(failures-1, 10), longestOpen))
 }
 
 // connect opens a connection and reads it to its end. It returns when the connection was open, and

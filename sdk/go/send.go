@@ -64,19 +64,39 @@ func (c *Client) Reply(ctx context.Context, to *b2bv1.Event, content string, opt
 	for _, opt := range opts {
 		opt(&o)
 	}
-	if m := to.GetMessage(); m != nil {
+	return c.replyTo(ctx, placeOf(to), content, &o)
+}
+
+// place is where a reply is sent: a channel, or a thread and perhaps a message in it.
+type place struct{ channel, thread, message string }
+
+// placeOf returns where to reply to a message; an empty place for other events.
+func placeOf(e *b2bv1.Event) place {
+	if m := e.GetMessage(); m != nil {
+		return place{channel: m.GetChannelId()}
+	}
+	if m := e.GetThreadMessage(); m != nil {
+		return place{thread: m.GetThreadId(), message: m.GetMessage().GetId()}
+	}
+	return place{}
+}
+
+func (c *Client) replyTo(ctx context.Context, to place, content string, o *replyOptions) (string, error) {
+	switch {
+	case to.thread != "":
+		sent, err := c.SendToThread(ctx, to.thread, content, func(r *b2bv1.SendThreadMessageRequest) {
+			if to.message != "" {
+				r.ReplyTo = &to.message
+			}
+			r.RequestId, r.Automatic, r.NoReply, r.Settles = o.requestID, o.automatic, o.noReply, o.settles
+		})
+		return sent.GetId(), err
+	case to.channel != "":
 		res, err := c.Channels.SendChannelMessage(ctx, &b2bv1.SendChannelMessageRequest{
-			ChannelId: &m.ChannelId, Content: &content, RequestId: o.requestID, Automatic: o.automatic, NoReply: o.noReply,
+			ChannelId: &to.channel, Content: &content, RequestId: o.requestID, Automatic: o.automatic, NoReply: o.noReply,
 			Settles: o.settles,
 		})
 		return res.GetMessage().GetId(), err
-	}
-	if m := to.GetThreadMessage(); m != nil {
-		sent, err := c.SendToThread(ctx, m.GetThreadId(), content, func(r *b2bv1.SendThreadMessageRequest) {
-			r.ReplyTo, r.RequestId = proto.String(m.GetMessage().GetId()), o.requestID
-			r.Automatic, r.NoReply, r.Settles = o.automatic, o.noReply, o.settles
-		})
-		return sent.GetId(), err
 	}
 	return "", ErrNoReply
 }
