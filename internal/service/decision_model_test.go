@@ -136,7 +136,7 @@ func (m *decisionModel) setStatus(thread, to string, now int64) string {
 
 // ended withdraws the decisions of a thread that is terminal.
 func (m *decisionModel) ended(thread string, now int64) {
-	if m.status[thread] != "resolved" && m.status[thread] != "closed" {
+	if !ended(m.status[thread]) {
 		return
 	}
 	for _, id := range m.open(thread) {
@@ -187,7 +187,7 @@ func (m *decisionModel) deleteBot(bot string, now int64) {
 		}
 		m.members[thread] = slices.DeleteFunc(m.members[thread], func(b string) bool { return b == bot })
 		delete(m.labels[thread], bot)
-		if s := m.status[thread]; len(m.members[thread]) == 0 && s != "resolved" && s != "closed" {
+		if s := m.status[thread]; len(m.members[thread]) == 0 && !ended(s) {
 			m.status[thread] = "closed"
 		}
 	}
@@ -211,7 +211,7 @@ func TestDecisionHistories(t *testing.T) {
 	t.Parallel()
 	seeds, steps := uint64(6), 700
 	if testing.Short() {
-		seeds = 2
+		seeds = 4
 	}
 	seen := make(chan map[string]int, seeds)
 	t.Run("play", func(t *testing.T) {
@@ -304,6 +304,19 @@ func (p *decisionPlayer) newThread() {
 	p.m.status[id], p.m.members[id], p.m.labels[id] = "active", append(others, by), map[string]string{}
 }
 
+// ended reports whether a status of a thread is terminal.
+func ended(status string) bool { return status == "resolved" || status == "closed" }
+
+// someThread returns one that has not ended, in most cases: few calls do anything to others.
+func (p *decisionPlayer) someThread() string {
+	threads := slices.Sorted(maps.Keys(p.m.status))
+	live := slices.DeleteFunc(slices.Clone(threads), func(id string) bool { return ended(p.m.status[id]) })
+	if len(live) == 0 || p.IntN(5) == 0 {
+		return one(p, threads)
+	}
+	return one(p, live)
+}
+
 // done compares the code of a result with that of the model. After an error the model is as before.
 func (p *decisionPlayer) done(what string, err error, want string, before *decisionModel) {
 	p.t.Helper()
@@ -324,8 +337,7 @@ func (p *decisionPlayer) done(what string, err error, want string, before *decis
 
 func (p *decisionPlayer) step() {
 	p.t.Helper()
-	threads := slices.Sorted(maps.Keys(p.m.status))
-	id, now, before := one(p, threads), p.clock.Load(), p.m.clone()
+	id, now, before := p.someThread(), p.clock.Load(), p.m.clone()
 	switch n := p.IntN(100); {
 	case n < 30:
 		p.ask(id, before)
@@ -371,7 +383,7 @@ func (p *decisionPlayer) ask(thread string, before *decisionModel) {
 	d := modelDecision{thread: thread, asker: asker, humans: req.Humans, blocks: req.Blocks, status: "open"}
 	p.m.settle(now)
 	want := ""
-	if s := p.m.status[thread]; s == "resolved" || s == "closed" {
+	if s := p.m.status[thread]; ended(s) {
 		want = "THREAD_CLOSED"
 	}
 	for range p.IntN(3) {
@@ -518,7 +530,7 @@ func (p *decisionPlayer) change(thread string, before *decisionModel) {
 
 func (p *decisionPlayer) join(thread string) {
 	bot := p.someBot()
-	if s := p.m.status[thread]; s == "resolved" || s == "closed" || slices.Contains(p.m.members[thread], bot) {
+	if s := p.m.status[thread]; ended(s) || slices.Contains(p.m.members[thread], bot) {
 		return
 	}
 	req := &b2bv1.AddOrgThreadParticipantRequest{ThreadId: thread, BotId: &bot}
@@ -534,7 +546,7 @@ func (p *decisionPlayer) join(thread string) {
 
 func (p *decisionPlayer) leave(thread string, before *decisionModel) {
 	members := p.m.members[thread]
-	if s := p.m.status[thread]; s == "resolved" || s == "closed" || len(members) < 2 {
+	if s := p.m.status[thread]; ended(s) || len(members) < 2 {
 		return
 	}
 	bot := one(p, members)
@@ -561,7 +573,7 @@ func (p *decisionPlayer) compare() {
 			p.t.Errorf("thread %s is %s, want %s", id, t.Status, want)
 		}
 		open := p.m.open(id)
-		if p.m.blocked(id) != "" && t.Status != "blocked" || len(open) > 0 && (t.Status == "resolved" || t.Status == "closed") {
+		if p.m.blocked(id) != "" && t.Status != "blocked" || len(open) > 0 && ended(t.Status) {
 			p.t.Errorf("thread %s is %s with the open decisions %v", id, t.Status, open)
 		}
 	}
