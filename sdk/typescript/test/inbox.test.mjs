@@ -313,6 +313,16 @@ test("B2B-SDK-045: an answer of the program for a lost delivery tells it, too", 
   assert.deepEqual([errors, count("ack"), await user.inbox(0)], [["LEASE_LOST direct"], 0, []]);
 });
 
+test("B2B-SDK-045: a loss that the worker finds when it settles is reported", async () => {
+  const { server, user, inbox, errors } = fixture();
+  await user.send("agent", "x");
+  for await (const item of inbox) {
+    if (item.attempt === 2) break;
+    server.lapse();
+  }
+  assert.deepEqual(errors, ["LEASE_LOST direct"]);
+});
+
 test("B2B-SDK-045: a delivery is lost when its lease could not be extended in time", async () => {
   const { user, inbox, hooks, clock, errors, count } = fixture({}, false);
   await user.send("agent", "x");

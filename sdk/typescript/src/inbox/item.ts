@@ -159,7 +159,7 @@ export class InboxItem {
   /** Answers for the program if it has not: gives the delivery back, or settles it. @internal */
   async finish(back?: Omit<NackDeliveryRequest, "lease">): Promise<void> {
     const { client } = this.#keeper;
-    const { lease } = this.settles;
+    const { lease } = this.#settles;
     try {
       await this.#call(async () => {
         if (!this.#answered) {
