@@ -118,7 +118,7 @@ func (a *Answer) Wait(ctx context.Context, tx Tx, on b2bv1.DeliveryWaitsFor, mos
 // no longer its is left alone.
 func (a *Answer) PutBack(ctx context.Context, tx Tx) error {
 	d, err := a.find(ctx, tx)
-	if lost := (*call.Error)(nil); errors.As(err, &lost) && lost.Code == b2bv1.ErrorCode_ERROR_CODE_LEASE_LOST {
+	if call.HasCode(err, b2bv1.ErrorCode_ERROR_CODE_LEASE_LOST) {
 		return nil
 	}
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
 
-// setOnline makes a bot present on this node, or records that it has streams. Its first presence on any node sets the bot online
-// and appends the event. A deleted bot is ignored.
+// setOnline makes a bot present on this node, or records that it has streams. Its first presence on
+// any node sets the bot online and appends the event. A deleted bot is ignored.
 func (t *Tracker) setOnline(ctx context.Context, org, id string) error {
 	return t.Store.Update(ctx, org, func(tx Tx) error {
 		bot, err := tx.Bot(ctx, org, id)

@@ -39,7 +39,7 @@ type Config struct {
 	Now   func() time.Time
 	Log   *slog.Logger
 	// Streams: it counts streams of events instead of connections. They do not set bots online
-	// (B2B-PRES-003); senders of messages are told of them (B2B-RCPT-003).
+	// (B2B-PRES-003); they make a bot `live` in the recipients of messages (B2B-RCPT-003).
 	Streams bool
 }
 

@@ -189,8 +189,8 @@ func (r *Runner) indexLog(ctx context.Context, s *shift, org string, most int) (
 	return max(steps, 1), err
 }
 
-// settling is what ends by itself in orgs: leases on named things, leases of deliveries, and decisions. Changes of
-// them do so themselves; the job is for what nobody asks for again.
+// settling is what ends by itself in orgs: leases on named things, leases of deliveries, and
+// decisions. Changes of them do so themselves; the job is for what nobody asks for again.
 type settling struct {
 	what string
 	// orgs lists orgs by id after one, with something that has ended at a time.

@@ -40,15 +40,43 @@ type channelTx interface {
 	Addressee(ctx context.Context, org, ref string) (*store.Addressee, error)
 	ChannelPeer(ctx context.Context, channel, bot string) (*store.Addressee, error)
 	DirectChannelOf(ctx context.Context, org, botA, botB string) (*store.Channel, error)
-	IsChannelMember(ctx context.Context, channel, bot string) (bool, error)
+	memberFinder
 	CreateChannel(ctx context.Context, c *store.Channel, botA, botB string) error
 	InsertChannelMessage(ctx context.Context, m *store.ChannelMessage) error
 }
 
 // channelFinder finds a channel and who is in it.
 type channelFinder interface {
+	memberFinder
 	Channel(ctx context.Context, id string) (*store.Channel, error)
+}
+
+type memberFinder interface {
 	IsChannelMember(ctx context.Context, channel, bot string) (bool, error)
+}
+
+// isMember reports whether a bot is in a channel.
+func isMember(ctx context.Context, r memberFinder, channel, bot string) (bool, error) {
+	member, err := r.IsChannelMember(ctx, channel, bot)
+	if err != nil {
+		return false, fmt.Errorf("look up a channel's member: %w", err)
+	}
+	return member, nil
+}
+
+// insideReader finds out who is in threads and channels.
+type insideReader interface {
+	participantReader
+	memberFinder
+}
+
+// isInside reports whether a bot is in a thread or channel.
+func isInside(ctx context.Context, r insideReader, kind store.MembershipKind, scope, bot string) (bool, error) {
+	if kind == store.MemberOfChannel {
+		return isMember(ctx, r, scope, bot)
+	}
+	p, err := participation(ctx, r, scope, bot)
+	return p != nil, err
 }
 
 const unknownName = "unknown" // the name shown for a deleted bot
@@ -114,10 +142,10 @@ func (c *core) readable(ctx context.Context, r channelFinder, id string) (*store
 	if caller.Kind != call.Bot {
 		return channel, nil
 	}
-	member, err := r.IsChannelMember(ctx, id, caller.BotID)
+	member, err := isMember(ctx, r, id, caller.BotID)
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("look up a channel's member: %w", err)
+		return nil, err
 	case !member:
 		return nil, errNotMember()
 	}

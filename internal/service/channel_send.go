@@ -71,10 +71,10 @@ func (s *channelService) SendChannelMessage(ctx context.Context, req *b2bv1.Send
 	}
 	in := changeOptions{org: caller.OrgID, responseOrg: caller.OrgID, class: d.quotaClass(nil)}
 	return changeIn(ctx, s.core, in, req, func(tx channelTx) (*b2bv1.SendChannelMessageResponse, error) {
-		member, err := tx.IsChannelMember(ctx, req.GetChannelId(), caller.BotID)
+		member, err := isMember(ctx, tx, req.GetChannelId(), caller.BotID)
 		switch {
 		case err != nil:
-			return nil, fmt.Errorf("look up a channel's member: %w", err)
+			return nil, err
 		case !member:
 			return nil, errNotMember()
 		case draftErr != nil:

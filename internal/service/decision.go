@@ -141,14 +141,8 @@ func (s *decisionService) visibleDecision(ctx context.Context, places placeReade
 	if caller.Kind != call.Bot {
 		return d, now, nil
 	}
-	seen := false
-	if d.ThreadID != nil {
-		var p *store.Participant
-		p, err = participation(ctx, places, *d.ThreadID, caller.BotID)
-		seen = p != nil
-	} else if seen, err = places.IsChannelMember(ctx, *d.ChannelID, caller.BotID); err != nil {
-		err = fmt.Errorf("look up a channel's member: %w", err)
-	}
+	kind, scope := placeOf(d)
+	seen, err := isInside(ctx, places, kind, scope, caller.BotID)
 	switch {
 	case err != nil:
 		return nil, 0, err
@@ -156,6 +150,14 @@ func (s *decisionService) visibleDecision(ctx context.Context, places placeReade
 		return nil, 0, call.NotFound("decision")
 	}
 	return d, now, nil
+}
+
+// placeOf returns the thread or channel of a decision.
+func placeOf(d *store.Decision) (kind store.MembershipKind, id string) {
+	if d.ThreadID != nil {
+		return store.MemberOfThread, *d.ThreadID
+	}
+	return store.MemberOfChannel, textOr(d.ChannelID, "")
 }
 
 // mayAnswer reports whether a caller is asked for a decision, or was.

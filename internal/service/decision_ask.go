@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -87,9 +88,9 @@ func (s *decisionService) AskChannelDecision(ctx context.Context, req *b2bv1.Ask
 		if err != nil {
 			return nil, err
 		}
-		switch member, err := tx.IsChannelMember(ctx, req.GetChannelId(), caller.BotID); {
+		switch member, err := isMember(ctx, tx, req.GetChannelId(), caller.BotID); {
 		case err != nil:
-			return nil, fmt.Errorf("look up a channel's member: %w", err)
+			return nil, err
 		case !member:
 			return nil, errNotMember()
 		}
@@ -187,15 +188,9 @@ func (s *decisionService) askedInChannel(ctx context.Context, tx decisionTx, req
 	if err != nil {
 		return nil, fmt.Errorf("list a channel's members: %w", err)
 	}
-	inside := func(id string) bool {
-		for i := range members {
-			if members[i].BotID == id {
-				return true
-			}
-		}
-		return false
-	}
-	asked, err := namedBots(ctx, tx, req, func(bot *store.Bot) (bool, error) { return inside(bot.ID), nil })
+	asked, err := namedBots(ctx, tx, req, func(bot *store.Bot) (bool, error) {
+		return slices.ContainsFunc(members, func(m store.ChannelMember) bool { return m.BotID == bot.ID }), nil
+	})
 	if err != nil || len(asked) > 0 || req.GetHumans() {
 		return asked, err
 	}
@@ -271,10 +266,8 @@ func activeBots(ctx context.Context, r botsReader, org string, ids []string) (ac
 
 // withBot adds a bot unless it is there.
 func withBot(bots []askedBot, b askedBot) []askedBot {
-	for _, have := range bots {
-		if have.ID == b.ID {
-			return bots
-		}
+	if slices.ContainsFunc(bots, func(have askedBot) bool { return have.ID == b.ID }) {
+		return bots
 	}
 	return append(bots, b)
 }
@@ -342,7 +335,7 @@ func setBots(d *store.Decision, bots []askedBot) error {
 // checkDecisionQuota refuses a decision of an org, bot, thread or channel that has too many open ones
 // (B2B-DEC-040).
 func checkDecisionQuota(ctx context.Context, tx decisionTx, d *store.Decision) error {
-	place := textOr(d.ThreadID, textOr(d.ChannelID, ""))
+	_, place := placeOf(d)
 	ofOrg, ofAsker, ofPlace, err := tx.CountOpenDecisions(ctx, d.OrgID, d.AskerID, place)
 	if err != nil {
 		return fmt.Errorf("count open decisions: %w", err)

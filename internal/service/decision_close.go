@@ -66,9 +66,14 @@ func (e decisionEnd) set(d *store.Decision) {
 	}
 }
 
+// hasExpired reports whether the time of an open decision has run out.
+func hasExpired(d *store.Decision, now int64) bool {
+	return d.Status == store.DecisionOpen && d.ExpiresAt != nil && *d.ExpiresAt <= now
+}
+
 // expire sets the end of a decision whose time has run out, as the change does that closes it.
 func expire(d *store.Decision, now int64) {
-	if d.Status == store.DecisionOpen && d.ExpiresAt != nil && *d.ExpiresAt <= now {
+	if hasExpired(d, now) {
 		expiredEnd(d).set(d)
 	}
 }
@@ -141,13 +146,19 @@ func (c *core) release(ctx context.Context, tx closingTx, d *store.Decision, end
 	return c.setThreadStatus(ctx, tx, t, status, by, d)
 }
 
-// blocking lists the open decisions that block a thread.
-func blocking(ctx context.Context, r heldReader, id string) ([]store.Decision, error) {
+// openIn lists the open decisions of a thread.
+func openIn(ctx context.Context, r heldReader, id string) ([]store.Decision, error) {
 	open, err := r.OpenDecisionsIn(ctx, id, limits.DecisionsOfPlace)
 	if err != nil {
 		return nil, fmt.Errorf("list the open decisions of a thread: %w", err)
 	}
-	return slices.DeleteFunc(open, func(d store.Decision) bool { return !d.Blocks }), nil
+	return open, nil
+}
+
+// blocking lists the open decisions that block a thread.
+func blocking(ctx context.Context, r heldReader, id string) ([]store.Decision, error) {
+	open, err := openIn(ctx, r, id)
+	return slices.DeleteFunc(open, func(d store.Decision) bool { return !d.Blocks }), err
 }
 
 // checkHeld refuses a change of the status of a thread that a decision blocks (B2B-DEC-011).
@@ -169,14 +180,26 @@ func checkHeld(ctx context.Context, r heldReader, t *store.Thread) error {
 func (c *core) setThreadStatus(ctx context.Context, tx closingTx, t *store.Thread, to thread.Status, by string, d *store.Decision) error {
 	w := &threadWrite{before: *t, after: *t}
 	w.Status = to
-	w.after.Status, w.after.Revision, w.after.UpdatedAt = string(to), t.Revision+1, c.nowMS()
-	if err := tx.UpdateThread(ctx, &w.after, t.Revision); err != nil {
-		return staleOr(err, t.Revision)
-	}
-	if err := resetTurns(ctx, tx, &w.after); err != nil {
+	w.after.Status, w.after.UpdatedAt = string(to), c.nowMS()
+	if err := c.writeStatus(ctx, tx, w, by, detail{"close_reason": nil, "decision_id": d.ID}); err != nil {
 		return err
 	}
-	details := detail{"from": w.before.Status, "to": w.after.Status, "close_reason": nil, "decision_id": d.ID}
+	*t = w.after
+	return nil
+}
+
+// writeStatus writes a thread whose status was changed by no update of a participant, with the next
+// revision, the events and the audit entry of such an update. by is an actor.
+func (c *core) writeStatus(ctx context.Context, tx closingTx, w *threadWrite, by string, details detail) error {
+	t := &w.after
+	t.Revision = w.before.Revision + 1
+	if err := tx.UpdateThread(ctx, t, w.before.Revision); err != nil {
+		return staleOr(err, w.before.Revision)
+	}
+	if err := resetTurns(ctx, tx, t); err != nil {
+		return err
+	}
+	details["from"], details["to"] = w.before.Status, t.Status
 	if actorBot(ctx) == nil {
 		details["by"] = by
 	}
@@ -186,7 +209,6 @@ func (c *core) setThreadStatus(ctx context.Context, tx closingTx, t *store.Threa
 	if err := c.emitStatusChanged(ctx, tx, w, by); err != nil {
 		return err
 	}
-	*t = w.after
 	return c.emitUpdated(ctx, tx, threadOut(t), w.Changes(settingsOf(&w.before), settingsOf(t)))
 }
 
@@ -195,21 +217,23 @@ func (c *core) auditDecision(ctx context.Context, tx auditTx, d *store.Decision,
 	if _, named := details["by"]; !named && actorBot(ctx) == nil {
 		details["by"] = call.CallerOf(ctx).Actor()
 	}
-	if d.ThreadID != nil {
-		details["thread_id"] = *d.ThreadID
-	} else {
-		details["channel_id"] = textOr(d.ChannelID, "")
+	key := "thread_id"
+	kind, place := placeOf(d)
+	if kind == store.MemberOfChannel {
+		key = "channel_id"
 	}
+	details[key] = place
 	return c.audit(ctx, tx, d.OrgID, actorBot(ctx), action, "decision", d.ID, details)
 }
 
 // toDecision is the audience of the events of a decision: those who are in its thread or channel.
 // Package eventlog delivers them to all org admins as well.
 func toDecision(d *store.Decision) store.Event {
-	if d.ThreadID != nil {
-		return toThread(*d.ThreadID)
+	kind, place := placeOf(d)
+	if kind == store.MemberOfThread {
+		return toThread(place)
 	}
-	return toChannel(textOr(d.ChannelID, ""))
+	return toChannel(place)
 }
 
 // settleNow closes decisions of the caller's org that have expired, and returns the time by the clock
@@ -276,9 +300,9 @@ func (c *core) withdrawOfEnded(ctx context.Context, tx closingTx, w *threadWrite
 		return nil
 	}
 	t := &w.after
-	open, err := tx.OpenDecisionsIn(ctx, t.ID, limits.DecisionsOfPlace)
+	open, err := openIn(ctx, tx, t.ID)
 	if err != nil {
-		return fmt.Errorf("list the open decisions of a thread: %w", err)
+		return err
 	}
 	return c.closeEach(ctx, tx, open, t, func(d *store.Decision, now int64) (*decisionEnd, error) {
 		end := withdrawn(decision.ThreadEnded, by, now)
@@ -289,9 +313,9 @@ func (c *core) withdrawOfEnded(ctx context.Context, tx closingTx, w *threadWrite
 // withdrawOfLeaving closes the decisions in a thread that a bot asked which is about to leave it, and
 // those that nobody else may answer (B2B-DEC-014). It brings the thread up to date.
 func (c *core) withdrawOfLeaving(ctx context.Context, tx closingTx, t *store.Thread, bot, by string) error {
-	open, err := tx.OpenDecisionsIn(ctx, t.ID, limits.DecisionsOfPlace)
+	open, err := openIn(ctx, tx, t.ID)
 	if err != nil {
-		return fmt.Errorf("list the open decisions of a thread: %w", err)
+		return err
 	}
 	return c.closeEach(ctx, tx, open, t, func(d *store.Decision, now int64) (*decisionEnd, error) {
 		if d.AskerID == bot {
@@ -345,7 +369,7 @@ func (c *core) closeEach(ctx context.Context, tx closingTx, open []store.Decisio
 	for i := range open {
 		d := &open[i]
 		var end *decisionEnd
-		if d.ExpiresAt != nil && *d.ExpiresAt <= now {
+		if hasExpired(d, now) {
 			expired := expiredEnd(d)
 			end = &expired
 		} else if end, err = how(d, now); err != nil {

@@ -34,7 +34,7 @@ type deliveryReads interface {
 	entryReader
 	historyReader
 	receiptReader
-	IsChannelMember(ctx context.Context, channel, bot string) (bool, error)
+	memberFinder
 	BotID(ctx context.Context, org, ref string) (string, error)
 	LeaseClock(ctx context.Context, local int64) (int64, error)
 	LogTop(ctx context.Context, org string) (store.LogTop, error)

@@ -105,33 +105,21 @@ type claimRequest struct {
 	backlog time.Duration
 }
 
-// claiming is what claims and streams ask for in common.
-type claiming interface {
-	GetKinds() []b2bv1.DeliveryKind
-	GetUnordered() bool
-	GetContext() bool
-}
-
 func claimOf(caller *call.Caller, req *b2bv1.ClaimInboxRequest) *claimRequest {
-	q := newClaim(caller, req, req.Max, req.LeaseSeconds, req.BacklogSeconds, req.ThreadId)
+	q := &claimRequest{context: req.GetContext(), backlog: day}
+	q.OrgID, q.BotID, q.Limit, q.Length = caller.OrgID, caller.BotID, 1, claimLength(req.LeaseSeconds)
+	if req.Max != nil {
+		q.Limit = int(req.GetMax())
+	}
+	if req.BacklogSeconds != nil {
+		q.backlog = time.Duration(req.GetBacklogSeconds()) * time.Second
+	}
+	q.Kinds, q.Scope, q.Unordered = kindsOf(req.GetKinds()), req.ThreadId, req.GetUnordered()
+	q.Lease = uuid.NewString()
 	if id := req.GetRequestId(); id != "" {
 		q.Repeats = uuid.NewSHA1(claimIDs, []byte(caller.BotID+"\x00"+id)).String()
 		q.Lease = q.Repeats + "." + q.Lease
 	}
-	return q
-}
-
-func newClaim(caller *call.Caller, req claiming, most, lease, backlog *int32, thread *string) *claimRequest {
-	q := &claimRequest{context: req.GetContext(), backlog: day}
-	q.OrgID, q.BotID, q.Limit, q.Length = caller.OrgID, caller.BotID, 1, claimLength(lease)
-	if most != nil {
-		q.Limit = int(*most)
-	}
-	if backlog != nil {
-		q.backlog = time.Duration(*backlog) * time.Second
-	}
-	q.Kinds, q.Scope, q.Unordered = kindsOf(req.GetKinds()), thread, req.GetUnordered()
-	q.Lease = uuid.NewString()
 	return q
 }
 

@@ -24,19 +24,20 @@ func (s *deliveryService) StreamInbox(ctx context.Context, req *b2bv1.StreamInbo
 	}
 	defer leave()
 	call.Endless(ctx)
-	st := &inboxStream{deliveryService: s, send: send, claim: newClaim(caller, req, req.Max, req.LeaseSeconds, req.BacklogSeconds, req.ThreadId)}
-	st.id, st.most = st.claim.Lease, st.claim.Limit
+	claim := claimOf(caller, &b2bv1.ClaimInboxRequest{
+		Max: req.Max, LeaseSeconds: req.LeaseSeconds, Kinds: req.Kinds, ThreadId: req.ThreadId, Unordered: req.Unordered,
+		Context: req.Context, BacklogSeconds: req.BacklogSeconds,
+	})
+	st := &inboxStream{deliveryService: s, send: send, claim: claim}
 	return st.run(ctx, woken)
 }
 
-// inboxStream is a stream of deliveries. Its leases begin with its id, so the store knows how many
-// the worker has.
+// inboxStream is a stream of deliveries. Its leases begin with that of its claim, so the store knows
+// how many the worker has; the claim's limit is the most.
 type inboxStream struct {
 	*deliveryService
 	send  func(*b2bv1.StreamInboxResponse) error
 	claim *claimRequest
-	id    string
-	most  int // deliveries of the worker at the same time
 	count int // claims so far
 	beat  time.Time
 }
@@ -76,16 +77,16 @@ func (st *inboxStream) sent(res *b2bv1.StreamInboxResponse) error {
 // handOut sends what is ready, as far as the worker has room for it, and returns how long to wait
 // until it looks again. A change that must begin again begins with the credential.
 func (st *inboxStream) handOut(ctx context.Context) (time.Duration, error) {
-	has, err := st.reads.LeasedBy(ctx, st.claim.BotID, st.id, st.most)
+	q := *st.claim
+	has, err := st.reads.LeasedBy(ctx, q.BotID, q.Lease, q.Limit)
 	if err != nil {
 		return 0, fmt.Errorf("find what the worker has: %w", err)
 	}
-	if len(has) >= st.most {
+	if q.Limit -= len(has); q.Limit <= 0 {
 		return claimRecheck, nil
 	}
-	q := *st.claim
 	st.count++
-	q.Limit, q.Lease = st.most-len(has), st.id+"."+strconv.Itoa(st.count)
+	q.Lease += "." + strconv.Itoa(st.count)
 	items, err := st.deliveryService.claim(ctx, &q)
 	if errors.Is(err, call.ErrStale) {
 		return 0, nil

@@ -65,14 +65,7 @@ func (s *deliveryService) readableMessage(ctx context.Context, id string) (*stor
 	if caller.Kind != call.Bot {
 		return m, nil
 	}
-	var seen bool
-	if m.Kind == store.MemberOfThread {
-		var p *store.Participant
-		p, err = participation(ctx, s.reads, m.ScopeID, caller.BotID)
-		seen = p != nil
-	} else if seen, err = s.reads.IsChannelMember(ctx, m.ScopeID, caller.BotID); err != nil {
-		err = fmt.Errorf("look up a channel's member: %w", err)
-	}
+	seen, err := isInside(ctx, s.reads, m.Kind, m.ScopeID, caller.BotID)
 	switch {
 	case err != nil:
 		return nil, err

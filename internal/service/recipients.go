@@ -2,7 +2,6 @@ package service
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -197,9 +196,13 @@ func (s *threadService) threadRecipients(ctx context.Context, tx threadTx, threa
 	}
 	if replied != nil {
 		b := candidate{id: deref(replied.SenderID), name: textOr(replied.SenderName, unknownName), why: b2bv1.AddressedBy_ADDRESSED_BY_REPLY}
-		present, err := s.present(ctx, tx, threadID, b.id)
-		if err != nil {
-			return nil, err
+		present := false
+		if b.id != "" { // the sender was not deleted
+			p, err := participation(ctx, tx, threadID, b.id)
+			if err != nil {
+				return nil, err
+			}
+			present = p != nil
 		}
 		switch {
 		case present && !slices.ContainsFunc(all, func(m candidate) bool { return m.id == b.id }):
@@ -231,19 +234,6 @@ func (s *threadService) threadRecipients(ctx context.Context, tx threadTx, threa
 		return nil, err
 	}
 	return l.out, l.missed(ctx, threadID, found)
-}
-
-// present reports whether the sender of a message that is replied to is a participant; an empty id
-// is that of a deleted bot.
-func (s *threadService) present(ctx context.Context, tx threadTx, threadID, bot string) (bool, error) {
-	if bot == "" {
-		return false, nil
-	}
-	_, err := tx.Participant(ctx, threadID, bot)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return false, fmt.Errorf("look up the participant that is replied to: %w", err)
-	}
-	return err == nil, nil
 }
 
 // missed adds what a message names beyond its mentions (B2B-RCPT-004).

@@ -44,7 +44,6 @@ type retentionReads interface {
 // retentionTx is what its changes need.
 type retentionTx interface {
 	closingTx
-	resetTx
 	settingsReader
 	SetAuditDetail(ctx context.Context, e *store.AuditEntry) error
 	DeleteChannelMessages(ctx context.Context, ids []string) (int64, error)
@@ -264,22 +263,9 @@ func (k *retentionRun) closeThread(ctx context.Context, tx retentionTx, t *store
 	w := &threadWrite{before: *t, after: *t}
 	w.Status = thread.Closed
 	reason := string(thread.Timeout)
-	w.after.Status, w.after.CloseReason, w.after.Revision = string(thread.Closed), &reason, t.Revision+1
+	w.after.Status, w.after.CloseReason = string(thread.Closed), &reason
 	w.after.UpdatedAt, w.after.LastActivityAt = k.now, k.now
-	if err := tx.UpdateThread(ctx, &w.after, t.Revision); err != nil {
-		return err
-	}
-	if err := resetTurns(ctx, tx, &w.after); err != nil {
-		return err
-	}
-	details := detail{"from": t.Status, "to": w.after.Status, "close_reason": reason, "by": system}
-	if err := k.audit(ctx, tx, k.org, nil, "thread.status_changed", "thread", t.ID, details); err != nil {
-		return err
-	}
-	if err := k.emitStatusChanged(ctx, tx, w, system); err != nil {
-		return err
-	}
-	if err := k.emitUpdated(ctx, tx, threadOut(&w.after), w.Changes(settingsOf(&w.before), settingsOf(&w.after))); err != nil {
+	if err := k.writeStatus(ctx, tx, w, system, detail{"close_reason": reason}); err != nil {
 		return err
 	}
 	return k.withdrawOfEnded(ctx, tx, w, "")

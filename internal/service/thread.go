@@ -40,7 +40,7 @@ type threadTx interface {
 	turnTx
 	Bot(ctx context.Context, org, id string) (*store.Bot, error)
 	ResolveBot(ctx context.Context, org, ref string) (*store.Bot, error)
-	IsChannelMember(ctx context.Context, channel, bot string) (bool, error)
+	memberFinder
 	JoinRequest(ctx context.Context, thread, id string) (*store.JoinRequest, error)
 	CreateJoinRequest(ctx context.Context, r *store.JoinRequest) error
 	ThreadMessage(ctx context.Context, thread, id string) (*store.ThreadMessageRow, error)

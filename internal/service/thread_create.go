@@ -153,10 +153,10 @@ func checkOrigin(ctx context.Context, tx threadTx, channel *string) error {
 	if channel == nil {
 		return nil
 	}
-	member, err := tx.IsChannelMember(ctx, *channel, call.CallerOf(ctx).BotID)
+	member, err := isMember(ctx, tx, *channel, call.CallerOf(ctx).BotID)
 	switch {
 	case err != nil:
-		return fmt.Errorf("look up a channel's member: %w", err)
+		return err
 	case !member:
 		return call.Invalid("channel_id: must be a channel that you are a member of")
 	}

@@ -51,7 +51,6 @@ type pendingTx interface {
 type threadWriteTx interface {
 	closingTx
 	pendingTx
-	resetTx
 }
 
 // admitTx adds a participant to a thread.

@@ -34,9 +34,9 @@ type turnTx interface {
 	CheckRate(ctx context.Context, bot, bucket string, window time.Duration, limit, now int64) (ok bool, retryAfter int64, err error)
 }
 
-// progress sets the turns of a thread of the org to 0. It is for changes that bring a thread forward and are
-// neither a message nor a change of the thread or its artifacts, which do so themselves: an answered
-// decision, for example. A thread that does not exist is left alone.
+// progress sets the turns of a thread of the org to 0. It is for changes that bring a thread forward
+// and are neither a message nor a change of the thread or its artifacts, which do so themselves: an
+// answered decision, for example. A thread that does not exist is left alone.
 //
 // The settlement of a delivery counts only if its event is no message. Bots that answer and settle
 // each message of the other would reach no limit otherwise, and each settlement that counts must

@@ -175,7 +175,7 @@ func (w *worker) handle(item *InboxItem, handle func(context.Context, *InboxItem
 	switch {
 	case err == nil:
 		item.done()
-	case item.ctx.Err() != nil: // it did as it was told
+	case item.ctx.Err() != nil: // it failed because the worker stops, or the delivery is lost
 		item.giveBack("")
 	default:
 		w.options.notice(&ItemError{Item: item, Err: err})

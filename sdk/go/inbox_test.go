@@ -231,7 +231,8 @@ func TestWork(t *testing.T) {
 	})
 }
 
-// TestInboxLost: B2B-SDK-045. The program is told, nothing is answered, and the worker goes on.
+// TestInboxLost: B2B-SDK-045. The context of the handler ends, nothing is answered, and the worker
+// goes on.
 func TestInboxLost(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -168,10 +168,7 @@ func (i *InboxItem) Ack(ctx context.Context) error {
 // Nack gives the delivery back, with a reason that others can read. set may add when it is handed out
 // again, or that it failed for good.
 func (i *InboxItem) Nack(ctx context.Context, reason string, set ...func(*b2bv1.NackDeliveryRequest)) error {
-	req := &b2bv1.NackDeliveryRequest{Id: i.Id, Lease: i.Lease}
-	if reason = reasonOf(reason); reason != "" {
-		req.Reason = &reason
-	}
+	req := &b2bv1.NackDeliveryRequest{Id: i.Id, Lease: i.Lease, Reason: reasonOf(reason)}
 	for _, s := range set {
 		s(req)
 	}
@@ -199,10 +196,7 @@ func (i *InboxItem) Progress(ctx context.Context, text string) error {
 // Wait puts the delivery aside until a person or another bot has acted. It comes back when something
 // else in its thread or channel is addressed to the bot, or after a time, which set can change.
 func (i *InboxItem) Wait(ctx context.Context, on b2bv1.DeliveryWaitsFor, reason string, set ...func(*b2bv1.WaitDeliveryRequest)) error {
-	req := &b2bv1.WaitDeliveryRequest{Id: i.Id, Lease: i.Lease, On: &on}
-	if reason = reasonOf(reason); reason != "" {
-		req.Reason = &reason
-	}
+	req := &b2bv1.WaitDeliveryRequest{Id: i.Id, Lease: i.Lease, On: &on, Reason: reasonOf(reason)}
 	for _, s := range set {
 		s(req)
 	}
@@ -243,8 +237,8 @@ func (i *InboxItem) finish(answer func(context.Context) error) {
 	i.end(nil)
 }
 
-// reasonOf returns a text as long as a reason may be.
-func reasonOf(text string) string {
+// reasonOf returns a text as long as a reason may be; nil, no reason, if it is empty.
+func reasonOf(text string) *string {
 	units := utf16.Encode([]rune(strings.ReplaceAll(text, "\x00", "")))
 	if len(units) > mostReason {
 		units = units[:mostReason]
@@ -252,5 +246,8 @@ func reasonOf(text string) string {
 			units = units[:mostReason-1]
 		}
 	}
-	return string(utf16.Decode(units))
+	if len(units) == 0 {
+		return nil
+	}
+	return proto.String(string(utf16.Decode(units)))
 }

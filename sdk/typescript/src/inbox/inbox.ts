@@ -141,7 +141,7 @@ export class Inbox implements AsyncIterable<InboxItem> {
     try {
       await handler(item);
     } catch (error) {
-      const ended = item.signal.aborted && error === item.signal.reason; // it did as it was told
+      const ended = item.signal.aborted && error === item.signal.reason; // it failed because the worker stops, or the delivery is lost
       await item.finish({ reason: textOf(error), retry_in_seconds: ended ? 0 : undefined });
       return ended ? undefined : this.#report(error, item);
     }
