@@ -141,6 +141,19 @@ func parsePosition(position string) (log string, seq int64, err error) {
 	return parts[3], seq, err
 }
 
+// isAtLeast reports whether a position is of the same log as another, and not before it.
+func isAtLeast(position, other string) (bool, error) {
+	if position == "" {
+		return false, nil
+	}
+	log, seq, err := parsePosition(position)
+	if err != nil {
+		return false, err
+	}
+	otherLog, otherSeq, err := parsePosition(other)
+	return log == otherLog && seq >= otherSeq, err
+}
+
 // judgeSends returns what is wrong with the log, given what is known about the sends.
 func judgeSends(log []string, sends map[int]sending) error {
 	times := map[string]int{}

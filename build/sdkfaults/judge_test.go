@@ -84,3 +84,24 @@ func TestJudgeSends(t *testing.T) {
 		}
 	}
 }
+
+func TestPositionsAreCompared(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		position, other string
+		want            bool
+	}{
+		{at("a", 7), at("a", 7), true},
+		{at("a", 8), at("a", 7), true},
+		{at("a", 6), at("a", 7), false},
+		{at("b", 8), at("a", 7), false},
+		{"", at("a", 7), false},
+	} {
+		if got, err := isAtLeast(c.position, c.other); got != c.want || err != nil {
+			t.Errorf("isAtLeast(%q, %q) = %v, %v, want %v", c.position, c.other, got, err, c.want)
+		}
+	}
+	if _, err := isAtLeast("nonsense", at("a", 7)); err == nil {
+		t.Error("a malformed position is no error")
+	}
+}

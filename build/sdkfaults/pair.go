@@ -108,16 +108,17 @@ func (p *pair) follow(a *agent) {
 	}
 }
 
-// resyncs returns how many resyncs with a reason the listener has handled. The caller holds mu.
-func (p *pair) resyncs(reason string) (n int) {
+// resync returns the position of the first resync with a reason that the listener has handled. The
+// caller holds mu.
+func (p *pair) resync(reason string) (position string, ok bool) {
 	for _, l := range p.lives {
 		for _, it := range l.items {
 			if it.kind == "resync" && it.content == reason {
-				n++
+				return it.position, true
 			}
 		}
 	}
-	return n
+	return "", false
 }
 
 // running is a listener that can be replaced.
@@ -160,6 +161,31 @@ func (r *running) until(ctx context.Context, what string, ok func() bool) error 
 			return fmt.Errorf("the listener ended before %s: %s", what, &r.agent.errors)
 		case <-ctx.Done():
 			return fmt.Errorf("no %s, the last message is %s: %w", what, last, ctx.Err())
+		}
+	}
+}
+
+// resynced waits until the listener has handled a resync with a reason and has stored its position.
+// Before that, a listener that is started again begins with the invalid position: it may miss what
+// is sent meanwhile, and learns that by another resync.
+func (r *running) resynced(ctx context.Context, reason string) error {
+	var position string
+	if err := r.until(ctx, "resync", func() (ok bool) {
+		position, ok = r.resync(reason)
+		return ok
+	}); err != nil {
+		return err
+	}
+	for ; ; r.lanes[listener].pause(ctx, 10*time.Millisecond) {
+		stored, err := r.stored()
+		if err != nil {
+			return err
+		}
+		if reached, err := isAtLeast(stored, position); reached || err != nil {
+			return err
+		}
+		if ctx.Err() != nil {
+			return fmt.Errorf("the listener has stored %q, not the position %q of its resync: %w", stored, position, ctx.Err())
 		}
 	}
 }

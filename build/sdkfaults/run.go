@@ -239,7 +239,7 @@ func (r *run) invalidate(ctx context.Context, listeners []*running, part int) er
 			}
 		}
 		p.count("resync after " + reason)
-		err := listeners[i].until(ctx, "resync", func() bool { return p.resyncs(reason) > 0 })
+		err := listeners[i].resynced(ctx, reason)
 		r.report(p, "has learned of "+reason+" after", (part+1)*r.events/parts)
 		if err != nil || again[i] || r.thorough {
 			return err
