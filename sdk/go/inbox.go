@@ -203,8 +203,15 @@ func (w *worker) claim(ctx context.Context, free int) ([]*InboxItem, error) {
 		asked := time.Now()
 		res, err := w.client.Deliveries.ClaimInbox(once(ctx), req)
 		if err == nil {
-			if len(res.GetItems()) > 0 {
-				return w.take(ctx, res.GetItems(), asked, failures > 0), nil
+			items := w.take(ctx, res.GetItems(), asked, failures > 0)
+			if ctx.Err() != nil { // it ended meanwhile
+				for _, item := range items {
+					item.giveBack("")
+				}
+				break
+			}
+			if len(items) > 0 {
+				return items, nil
 			}
 			failures = 0
 			continue

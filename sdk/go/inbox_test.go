@@ -124,12 +124,12 @@ func (d *desk) SendChannelMessage(_ context.Context, req *b2bv1.SendChannelMessa
 	return &b2bv1.SendChannelMessageResponse{ChannelId: "c", Message: &b2bv1.ChannelMessage{Id: "sent"}}, nil
 }
 
-func (d *desk) client(t *testing.T) *b2b.Client {
+func (d *desk) client(t *testing.T, opts ...b2b.Option) *b2b.Client {
 	t.Helper()
 	mux := http.NewServeMux()
 	mux.Handle(b2bv1connect.NewDeliveryServiceHandler(d))
 	mux.Handle(b2bv1connect.NewChannelServiceHandler(d))
-	return b2b.New("http://b2b.test", b2b.WithToken("t"), b2b.WithHTTPClient(servePipes(t, mux)))
+	return b2b.New("http://b2b.test", append(opts, b2b.WithToken("t"), b2b.WithHTTPClient(servePipes(t, mux)))...)
 }
 
 func (d *desk) want(t *testing.T, calls ...string) {
@@ -298,6 +298,46 @@ func TestInboxClaims(t *testing.T) {
 			t.Errorf("ended with %v", err)
 		}
 	})
+}
+
+// TestInboxStoppedWhileClaiming: B2B-SDK-043. What a worker has claimed when it is stopped is given
+// back, and not handed on.
+func TestInboxStoppedWhileClaiming(t *testing.T) {
+	t.Parallel()
+	for name, run := range map[string]func(context.Context, *b2b.Client) error{
+		"loop": func(ctx context.Context, c *b2b.Client) (last error) {
+			for item, err := range c.Inbox(ctx) {
+				if item != nil {
+					t.Errorf("the loop got %s", item.GetId())
+				}
+				last = err
+			}
+			return last
+		},
+		"work": func(ctx context.Context, c *b2b.Client) error {
+			return c.Work(ctx, func(_ context.Context, item *b2b.InboxItem) error {
+				t.Errorf("the handler got %s", item.GetId())
+				return nil
+			})
+		},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			stop := connect.UnaryInterceptorFunc(func(next connect.UnaryFunc) connect.UnaryFunc {
+				return func(c context.Context, req connect.AnyRequest) (connect.AnyResponse, error) {
+					res, err := next(c, req)
+					cancel()
+					return res, err
+				}
+			})
+			d := newDesk("1")
+			if err := run(ctx, d.client(t, b2b.WithConnect(connect.WithInterceptors(stop)))); !errors.Is(err, context.Canceled) {
+				t.Errorf("%s ended with %v", name, err)
+			}
+			d.want(t, "nack at once 1")
+		})
+	}
 }
 
 // refusing is an inbox that the token may not use.
