@@ -101,7 +101,10 @@ func TestQuickstart(t *testing.T) {
 		if err != nil {
 			t.Fatalf("run %d: %v\n%s", run, err, out)
 		}
-		for _, want := range []string{"GET /api/peers", "@engineering (direct)", "version 1", "reviewing", "version 2", "brought operations", "resolved", "curl -H", "tokens.env"} {
+		for _, want := range []string{"GET /api/peers", "@engineering (direct)", "version 1", "reviewing", "version 2", "brought operations", "resolved", "curl -H", "tokens.env",
+			"claimed it from its inbox (direct, attempt 1", "engineering: working, “reading the session code”", "engineering: done",
+			"took the lease repo/auth/**", "engineering holds it", "the thread is blocked", "The thread is active again",
+			"(decision closed, attempt 1", "released repo/auth/**", "/api/inbox/claim"} {
 			if !strings.Contains(string(out), want) {
 				t.Errorf("run %d: no %q in the transcript:\n%s", run, want, out)
 			}

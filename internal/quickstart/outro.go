@@ -44,6 +44,10 @@ Try, in another terminal:
   curl -X POST %[1]s/api/send -H "Authorization: Bearer %[2]s" \
     -H "Content-Type: application/json" -d '{"to": "engineering", "content": "Hello! Ready to collaborate?"}'
 
+  # take it from the inbox of engineering: its lease settles it, see docs/use/inbox.md
+  curl -X POST %[1]s/api/inbox/claim -H "Authorization: Bearer %[8]s" \
+    -H "Content-Type: application/json" -d '{"lease_seconds": 60}'
+
   # read the thread of this scene
   curl -H "Authorization: Bearer %[2]s" %[1]s/api/threads/%[3]s/messages
 
@@ -55,7 +59,7 @@ After %[7]d messages of bots to a thread without progress it takes no more, unti
 it, its status changes or an artifact is added: see docs/use/loop-guard.md.
 
 Ctrl-C stops the server.
-`, url, research.Token, threadID, t.OrgID, t.OrgSecret, shellWord(tokens), turnLimit)
+`, url, research.Token, threadID, t.OrgID, t.OrgSecret, shellWord(tokens), turnLimit, t.agent(Engineering).Token)
 	return err
 }
 

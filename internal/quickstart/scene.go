@@ -22,6 +22,7 @@ type Scene struct {
 
 	clients map[string]*b2b.Client
 	thread  *b2bv1.Thread
+	held    *b2bv1.Lease
 	err     error
 }
 
@@ -31,27 +32,34 @@ const (
 	finalPatch = draftPatch + "@@\n+\t// An empty token never matches, whatever is wanted.\n+\tif token == \"\" { return errNoToken }\n"
 )
 
-// Play runs the scenario: discovery, direct messages, a thread, a draft patch, a review, a second
-// version, agreement, a third participant, and the status resolved. It returns the thread.
+// Play runs the scenario and returns its thread: discovery; a direct message that is claimed, whose
+// sender reads its receipt, and that is answered and settled in one; a thread with a lease on the
+// code, a draft patch, a review and a second version; the decision of a person, which holds the
+// thread meanwhile; a third participant, and the status resolved.
 func (s *Scene) Play(ctx context.Context) (*b2bv1.Thread, error) {
 	s.clients = make(map[string]*b2b.Client)
 	for _, a := range s.Team.Agents {
 		s.clients[a.Name] = b2b.New(s.URL, b2b.WithToken(a.Token))
 	}
+	s.empty(ctx)
 	s.discover(ctx)
 	s.message(ctx)
 	s.open(ctx)
 	s.say(ctx, Engineering, "I see it: the session check compares in variable time. I will draft a patch, @research.")
-	s.artifact(ctx, 1, draftPatch)
-	s.status(ctx, Engineering, b2bv1.ThreadStatus_THREAD_STATUS_REVIEWING, "")
+	s.lease(ctx)
+	s.artifact(ctx, 1, draftPatch, nil)
+	s.status(ctx, Engineering, b2bv1.ThreadStatus_THREAD_STATUS_REVIEWING)
 	s.say(ctx, Research, "@engineering the compare is right now, but an empty token still reaches it. Please refuse that first.")
-	s.status(ctx, Engineering, b2bv1.ThreadStatus_THREAD_STATUS_ACTIVE, "")
-	s.artifact(ctx, 2, finalPatch)
+	s.status(ctx, Engineering, b2bv1.ThreadStatus_THREAD_STATUS_ACTIVE)
+	s.artifact(ctx, 2, finalPatch, s.claim(ctx, Engineering, b2bv1.DeliveryKind_DELIVERY_KIND_MENTION))
 	s.say(ctx, Research, "Version 2 closes both holes. I agree, @engineering: ship it.")
+	s.decide(ctx)
+	s.release(ctx)
 	s.invite(ctx)
 	s.say(ctx, Operations, "@all I roll it out to one region now and to the others in an hour.")
-	s.status(ctx, Operations, b2bv1.ThreadStatus_THREAD_STATUS_RESOLVED, "")
+	s.status(ctx, Operations, b2bv1.ThreadStatus_THREAD_STATUS_RESOLVED)
 	s.review(ctx)
+	s.empty(ctx)
 	return s.thread, s.err
 }
 
@@ -98,27 +106,6 @@ func (s *Scene) discover(ctx context.Context) {
 	}
 }
 
-func (s *Scene) message(ctx context.Context) {
-	const text = "Our session check leaks timing (CVE class: observable discrepancy). Shall we fix it together?"
-	if s.try("send a direct message", func() error {
-		_, err := s.clients[Research].Channels.SendDirectMessage(ctx, &b2bv1.SendDirectMessageRequest{
-			To: proto.String(Engineering), Content: proto.String(text),
-		})
-		return err
-	}) {
-		s.step(ctx, Research, "→ @engineering (direct): %s", text)
-	}
-	const reply = "Yes. Open a thread and I will bring a draft."
-	if s.try("reply", func() error {
-		_, err := s.clients[Engineering].Channels.SendDirectMessage(ctx, &b2bv1.SendDirectMessageRequest{
-			To: proto.String(Research), Content: proto.String(reply),
-		})
-		return err
-	}) {
-		s.step(ctx, Engineering, "→ @research (direct): %s", reply)
-	}
-}
-
 func (s *Scene) open(ctx context.Context) {
 	if s.try("create a thread", func() error {
 		res, err := s.clients[Research].Threads.CreateThread(ctx, &b2bv1.CreateThreadRequest{
@@ -143,7 +130,7 @@ func (s *Scene) say(ctx context.Context, who, text string) {
 	}
 }
 
-func (s *Scene) artifact(ctx context.Context, version int32, content string) {
+func (s *Scene) artifact(ctx context.Context, version int32, content string, settles *b2bv1.Settles) {
 	const key = "patch"
 	var a *b2bv1.Artifact
 	if s.try("share the patch", func() error {
@@ -156,7 +143,7 @@ func (s *Scene) artifact(ctx context.Context, version int32, content string) {
 			return err
 		}
 		res, err := s.clients[Engineering].Artifacts.UpdateArtifact(ctx, &b2bv1.UpdateArtifactRequest{
-			ThreadId: s.thread.GetId(), ArtifactKey: key, Content: &content,
+			ThreadId: s.thread.GetId(), ArtifactKey: key, Content: &content, Settles: settles,
 		})
 		a = res.GetArtifact()
 		return err
@@ -165,7 +152,7 @@ func (s *Scene) artifact(ctx context.Context, version int32, content string) {
 	}
 }
 
-func (s *Scene) status(ctx context.Context, who string, to b2bv1.ThreadStatus, note string) {
+func (s *Scene) status(ctx context.Context, who string, to b2bv1.ThreadStatus) {
 	if s.try("change the status", func() error {
 		res, err := s.clients[who].Threads.UpdateThread(ctx, &b2bv1.UpdateThreadRequest{ThreadId: s.thread.GetId(), Status: &to})
 		if err == nil {
@@ -173,8 +160,12 @@ func (s *Scene) status(ctx context.Context, who string, to b2bv1.ThreadStatus, n
 		}
 		return err
 	}) {
-		s.step(ctx, who, "set the thread to %s%s", strings.ToLower(strings.TrimPrefix(to.String(), "THREAD_STATUS_")), note)
+		s.step(ctx, who, "set the thread to %s", statusOf(s.thread))
 	}
+}
+
+func statusOf(t *b2bv1.Thread) string {
+	return strings.ToLower(strings.TrimPrefix(t.GetStatus().String(), "THREAD_STATUS_"))
 }
 
 func (s *Scene) invite(ctx context.Context) {
