@@ -12,7 +12,7 @@ import (
 func clientChecks() []Check {
 	return []Check{
 		{[]string{"B2B-DEV-001"}, "an HXA-Connect agent can register, catch up, connect and work in threads", hxaAgent},
-		{[]string{"B2B-DEV-001"}, "an HXA-Connect agent can upload and share a file", hxaUploader},
+		{[]string{"B2B-DEV-001", "B2B-FILE-001"}, "an HXA-Connect agent can upload and share a file", hxaUploader},
 		{[]string{"B2B-DEV-001"}, "an HXA-Connect operator can create orgs, invite codes and bots", hxaOperator},
 		{[]string{"B2B-DEV-001"}, "an HXA-Connect admin page can list and manage an org", hxaAdminPage},
 		{[]string{"B2B-DEV-001"}, "an HXA-Connect webhook receiver can verify its deliveries", hxaReceiver},

@@ -28,7 +28,7 @@ func decisionChecks() []Check {
 		{[]string{"B2B-DEC-005", "B2B-DEC-024", "B2B-DEC-025"}, "a decision expires with its default as the answer", expiredDecision},
 		{[]string{"B2B-DEC-030", "B2B-DEC-031"}, "decisions are listed by place, party and state", listedDecisions},
 		{[]string{"B2B-DEC-040"}, "a thread has at most 32 open decisions", decisionLimit},
-		{[]string{"B2B-WS-020", "B2B-WS-021", "B2B-WS-024", "B2B-WS-026"}, "decisions can be asked, answered and withdrawn over WebSocket", decisionOps},
+		{[]string{"B2B-WS-020", "B2B-WS-021", "B2B-WS-024", "B2B-WS-026", "B2B-DEC-001"}, "decisions can be asked, answered and withdrawn over WebSocket", decisionOps},
 	}
 }
 

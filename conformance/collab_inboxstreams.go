@@ -6,7 +6,7 @@ func inboxStreamChecks() []Check {
 		{[]string{"B2B-DLV-021"}, "a stream hands out deliveries, as many at once as the worker takes", streamedDeliveries},
 		{[]string{"B2B-DLV-021", "B2B-DLV-007"}, "a stream selects kinds and comes with context", selectedStream},
 		{[]string{"B2B-DLV-022"}, "a stream of deliveries ends with its credential, and its leases do not", inboxStreamEnds},
-		{[]string{"B2B-WS-020", "B2B-WS-021", "B2B-WS-034"}, "a bot works on its inbox over a WebSocket", inboxOps},
+		{[]string{"B2B-WS-020", "B2B-WS-021", "B2B-WS-034", "B2B-DLV-003"}, "a bot works on its inbox over a WebSocket", inboxOps},
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 func loopChecks() []Check {
 	return []Check{
 		{[]string{"B2B-LOOP-001", "B2B-LOOP-003"}, "turns are the messages that no person wrote", countedTurns},
-		{[]string{"B2B-LOOP-002"}, "a person, another status and an artifact bring a thread forward", progressOfThreads},
+		{[]string{"B2B-LOOP-002", "B2B-DEC-001"}, "a person, another status and an artifact bring a thread forward", progressOfThreads},
 		{[]string{"B2B-LOOP-004", "B2B-LOOP-006", "B2B-ERR-004"}, "a turn beyond the limit of the org is rejected until there is progress", turnLimitOfOrg},
 		{[]string{"B2B-LOOP-005", "B2B-THR-054", "B2B-EVT-011", "B2B-AUD-007"}, "a thread can have a limit of its own", turnLimitOfThread},
 		{[]string{"B2B-LOOP-001", "B2B-LOOP-006"}, "messages sent at the same time do not exceed the limit", turnsAtOnce},

@@ -32,6 +32,7 @@ func serverChecks() []Check {
 			t.Get("/api/version", nil).Status(200).Shape("", "version:s server:s")
 			t.Get("/api/version", Token("bot_unknown")).Status(200)
 		}},
+		{[]string{"B2B-SRV-011"}, "the version lists the profiles of the server", declaredProfiles},
 		{[]string{"B2B-SRV-004"}, "statistics are public", func(t *T) {
 			t.Get("/api/stats", Token("bot_unknown")).Status(200).
 				Shape("", "org_count:i bot_count:i online_bot_count:i thread_count:i message_count:i active_thread_count:i")
@@ -86,4 +87,22 @@ func healthGuesses(t *T) {
 	health(t.AdminSecret(), there).Shape("", "ws:o")
 	// Guesses here do not lock the login.
 	t.Do("POST", "/api/auth/login", nil, J{"type": "super_admin", "admin_secret": t.AdminSecret()}, here).Status(200)
+}
+
+// declaredProfiles checks the form of the list. That the server has what it declares is what the other
+// checks show.
+func declaredProfiles(t *T) {
+	r := t.Get("/api/version", nil).Status(200).Shape("", "profiles:[s]")
+	seen := map[string]bool{}
+	list, _ := r.Value("profiles").([]any)
+	for _, name := range list {
+		text, _ := name.(string)
+		if text == "" || seen[text] {
+			t.Errorf("profiles has %s twice, or a name without a text", show(name))
+		}
+		seen[text] = true
+	}
+	if !seen[core] {
+		t.Errorf("profiles is %s, without core", show(list))
+	}
 }

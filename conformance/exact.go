@@ -46,7 +46,7 @@ var exactShapes = map[string]string{
 	"health":              "status:=ok|degraded uptime_ms:i connected_clients:i connected_bots:i db:=ok|error",
 	"operator's health":   "status:=ok|degraded uptime_ms:i connected_clients:i connected_bots:i db:=ok|error ws:o",
 	"connections":         "by_type:o by_bot:a by_age:o not_alive:i reconnect_rate_5m:n ws_metrics:o",
-	"version":             "version:s server:s",
+	"version":             "version:s server:s +profiles:[s]",
 	"stats":               "org_count:i bot_count:i online_bot_count:i thread_count:i message_count:i active_thread_count:i",
 	"old health":          "ok:b server:s version:s",
 	"system presence":     "bots:a online:b presence_ts:i note:s",

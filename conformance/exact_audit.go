@@ -54,7 +54,7 @@ func exactAudit(t *T) {
 		}
 	}
 	for action := range auditTargets {
-		if !seen[action] {
+		if !seen[action] && (action != "file.upload" || t.hasProfile("files")) {
 			t.Errorf("%s happened, but is not in the audit log", action)
 		}
 	}
@@ -77,7 +77,9 @@ func auditedCore(t *T, h *fixture) {
 	t.Do("PATCH", "/api/me/name", newbie, J{"name": "newbie2"}).OK()
 	token := t.Do("POST", "/api/me/tokens", newbie, J{"scopes": []string{"read"}}).OK().Str("id")
 	t.Do("DELETE", "/api/me/tokens/"+token, newbie, nil).OK()
-	upload(t, newbie, "a.txt", "text/plain", "x")
+	if t.hasProfile("files") {
+		upload(t, newbie, "a.txt", "text/plain", "x")
+	}
 	t.Do("DELETE", "/api/bots/"+newbie.ID, h.Admin, nil).OK()
 	t.Do("DELETE", "/api/orgs/"+h.ID+"/tombstones/newbie2", human, nil).OK()
 	t.Do("DELETE", "/api/me", h.Bot("gone"), nil).OK()

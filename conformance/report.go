@@ -27,8 +27,17 @@ type Report struct {
 	DurationMS   int64               `json:"duration_ms"` // wall time of all checks
 	Passed       int                 `json:"passed"`      // requirements passed, known failures included
 	Failed       int                 `json:"failed"`      // requirements failed, unexpected passes included
+	Profiles     []ProfileResult     `json:"profiles"`
 	Requirements []RequirementResult `json:"requirements"`
 	Checks       []CheckResult       `json:"checks"`
+}
+
+// ProfileResult is the result for a profile.
+type ProfileResult struct {
+	Name   string `json:"name"`
+	Held   bool   `json:"held"`   // the server is held to it; otherwise nothing of it was checked
+	Passed int    `json:"passed"` // requirements, as in Report
+	Failed int    `json:"failed"`
 }
 
 // RequirementResult is the result for one requirement. It passes if all its checks pass.
@@ -90,6 +99,34 @@ func newReport(url string, checks []CheckResult, known []string) Report {
 	return rep
 }
 
+// byProfile returns the results of each profile, and of those that the server has and the suite does
+// not know.
+func (r Report) byProfile(held []string) []ProfileResult {
+	names := []string{core}
+	for _, p := range profiles() {
+		names = append(names, p.name)
+	}
+	for _, name := range held {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	results := make([]ProfileResult, len(names))
+	for i, name := range names {
+		results[i] = ProfileResult{Name: name, Held: slices.Contains(held, name)}
+		for _, q := range r.Requirements {
+			switch {
+			case profileOf(q.ID) != name:
+			case q.Outcome == Failed || q.Outcome == UnexpectedPass:
+				results[i].Failed++
+			default:
+				results[i].Passed++
+			}
+		}
+	}
+	return results
+}
+
 // compareIDs orders ids by the sections of SPEC.md, then by number.
 func compareIDs(a, b string) int {
 	return cmp.Or(cmp.Compare(sectionRank(a), sectionRank(b)), cmp.Compare(a, b))
@@ -134,6 +171,17 @@ func (r Report) print(out io.Writer) error {
 		fmt.Fprintf(w, "  %s\n", q.ID)
 		for _, reason := range q.Reasons {
 			fmt.Fprintf(w, "    %s\n", strings.ReplaceAll(reason, "\n", "\n      "))
+		}
+	}
+	fmt.Fprintln(w)
+	for _, p := range r.Profiles {
+		switch {
+		case !p.Held:
+			fmt.Fprintf(w, "  %-15s  not checked: the server does not have it\n", p.Name)
+		case p.Passed+p.Failed == 0:
+			fmt.Fprintf(w, "  %-15s  not checked\n", p.Name)
+		default:
+			fmt.Fprintf(w, "  %-15s  %d passed, %d failed\n", p.Name, p.Passed, p.Failed)
 		}
 	}
 	fmt.Fprintf(w, "\n%d passed, %d failed\n", r.Passed, r.Failed)

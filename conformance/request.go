@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -72,6 +73,7 @@ type target struct {
 	client      *http.Client
 	logf        func(format string, args ...any)
 
+	held     []string                 // the profiles to which the server is held
 	super    func() (*Session, error) // logs in at the first call
 	recorder *openAPIRecorder         // nil without a document
 }
@@ -196,6 +198,9 @@ func (t *T) Do(method, path string, c Caller, body any, opts ...Option) *Respons
 		t.Fatalf("%v", err)
 	}
 	r.t = t
+	if p := profileOfRoute(path); p != core && t.profiles != nil && !slices.Contains(t.profiles, p) {
+		t.Errorf("the check calls %s %s of the profile %s, and names no requirement of it", method, path, p)
+	}
 	return r
 }
 

@@ -26,6 +26,7 @@ type Options struct {
 	Out           io.Writer    // receives the report as text; nil for none
 	Log           *slog.Logger // receives log messages; nil for none
 	Checks        []Check      // the checks; nil for Checks()
+	Profiles      []string     // the profiles to which the server is held; nil: those that it declares (B2B-SRV-011)
 }
 
 // Run runs the checks and returns the results; [Report.OK] reports whether the server passed. It
@@ -49,6 +50,9 @@ func Run(ctx context.Context, o Options) (Report, error) {
 			return Report{}, fmt.Errorf("conformance: known failure %s: no check names this requirement", id)
 		}
 	}
+	if err := knownProfiles(o.Profiles); err != nil {
+		return Report{}, err
+	}
 	chosen := slices.DeleteFunc(slices.Clone(o.Checks), func(c Check) bool { return !matches(c, o.Filter) })
 	if len(chosen) == 0 {
 		return Report{}, fmt.Errorf("conformance: no check matches the filter %q", o.Filter)
@@ -67,11 +71,24 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	}
 	started := time.Now()
 	tg.loadOpenAPI(ctx)
+	tg.held = append([]string{core}, o.Profiles...)
+	if o.Profiles == nil {
+		if tg.held, err = tg.declared(ctx); err != nil {
+			return Report{}, err
+		}
+	}
+	chosen = slices.DeleteFunc(chosen, func(c Check) bool {
+		return slices.ContainsFunc(profilesOf(c), func(p string) bool { return !slices.Contains(tg.held, p) })
+	})
+	if len(chosen) == 0 {
+		return Report{}, fmt.Errorf("conformance: the filter %q matches only checks of profiles that the server does not have", o.Filter)
+	}
 	results := append(runAll(ctx, tg, o, chosen), tg.recorder.result()...)
 	if err := ctx.Err(); err != nil {
 		return Report{}, errors.Join(errors.New("conformance: the run was cancelled"), err)
 	}
 	rep := newReport(o.URL, results, o.KnownFailures)
+	rep.Profiles = rep.byProfile(tg.held)
 	rep.StartedAt, rep.DurationMS = started.UnixMilli(), time.Since(started).Milliseconds()
 	return rep, rep.print(o.Out)
 }
@@ -89,7 +106,7 @@ func runAll(ctx context.Context, tg *target, o Options, checks []Check) []CheckR
 			ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 			defer cancel()
 			begin := time.Now()
-			failures := (&T{ctx: ctx, target: tg}).run(c)
+			failures := (&T{ctx: ctx, target: tg, profiles: profilesOf(c)}).run(c)
 			results[i] = CheckResult{Name: c.Name, Requirements: c.Requirements, Failures: failures, DurationMS: time.Since(begin).Milliseconds()}
 			o.Log.Debug("check done", "name", c.Name, "failures", len(failures), "ms", results[i].DurationMS)
 		})

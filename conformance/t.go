@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,8 +13,9 @@ import (
 // T is passed to a check. It sends requests to the server, creates fixtures and records failures.
 // It is safe for concurrent use inside [T.Concurrently].
 type T struct {
-	ctx    context.Context
-	target *target
+	ctx      context.Context
+	target   *target
+	profiles []string // of the check; nil: a fixture that needs none
 
 	mu       sync.Mutex
 	failures []string
@@ -31,6 +33,16 @@ func (t *T) URL() string { return t.target.url }
 
 // AdminSecret returns the admin secret of the server.
 func (t *T) AdminSecret() string { return t.target.adminSecret }
+
+// hasProfile reports whether the server is held to a profile. A check of other requirements asks it before
+// it uses the routes of the profile.
+func (t *T) hasProfile(name string) bool {
+	if !slices.Contains(t.target.held, name) {
+		return false
+	}
+	t.profiles = append(t.profiles, name)
+	return true
+}
 
 // Errorf records a failure. The check continues.
 func (t *T) Errorf(format string, args ...any) {

@@ -62,6 +62,7 @@ func conformanceCommand() *cobra.Command {
 	f.StringVar(&o.AdminSecret, "admin-secret", "", "the server's admin secret; better given as B2B_ADMIN_SECRET")
 	f.StringVar(&o.Filter, "filter", "", "only requirements whose id begins with one of these, or checks whose name has one (comma list)")
 	f.StringVar(&o.Receiver, "receiver", "127.0.0.1", "address of this machine that the server posts webhooks to; it must allow it (B2B_WEBHOOK_ALLOW)")
+	f.StringSliceVar(&o.Profiles, "profiles", nil, "hold the server to these profiles of SPEC.md and no others (comma list); default those that it declares")
 	f.IntVar(&o.Parallel, "parallel", 4, "how many checks at a time")
 	f.StringVar(&known, "known-failures", "", "file of requirement ids that are expected to fail")
 	f.BoolVar(&asJSON, "json", false, "print the report as JSON")

@@ -34,7 +34,7 @@ func parsed(t testing.TB, document []byte) *Document {
 
 // exchanges are valid according to the document.
 var exchanges = []Exchange{
-	{Method: "GET", Target: "/api/Version/", Status: 200, ResponseType: "application/json; charset=utf-8", Response: []byte(`{"version":"1","server":"s"}`)},
+	{Method: "GET", Target: "/api/Version/", Status: 200, ResponseType: "application/json; charset=utf-8", Response: []byte(`{"version":"1","server":"s","profiles":[]}`)},
 	{Method: "POST", Target: "/api/send", RequestType: "application/json", Request: []byte(`{"to":"b","parts":[{"type":"link","url":"u","title":7}]}`), Status: 200, ResponseType: "application/json", Response: []byte(`{"channel_id":"c","message":{"id":"m","channel_id":"c","sender_id":"s","content":"hush","content_type":"text","parts":[{"type":"text","content":"hush"}],"created_at":5},"ts":5}`)},
 	{Method: "GET", Target: "/api/threads?cursor=", Status: 200, ResponseType: "application/json", Response: []byte(`{"items":[],"has_more":false}`)},
 	{Method: "GET", Target: "/api/threads", Status: 200, ResponseType: "application/json", Response: []byte(`[]`)},
@@ -73,8 +73,8 @@ func TestInvalidExchanges(t *testing.T) {
 		want   string
 	}{
 		{0, func(x *Exchange) { x.Response = []byte(`{"version":"1"}`) }, "GetVersion (GET) 200: response at / violates required: server is missing"},
-		{0, func(x *Exchange) { x.Response = []byte(`{"version":"1","server":null}`) }, "response at /server violates type: is null"},
-		{0, func(x *Exchange) { x.Response = []byte(`{"version":"1","server":"s"} x`) }, "response is not JSON"},
+		{0, func(x *Exchange) { x.Response = []byte(`{"version":"1","server":null,"profiles":[]}`) }, "response at /server violates type: is null"},
+		{0, func(x *Exchange) { x.Response = []byte(`{"version":"1","server":"s","profiles":[]} x`) }, "response is not JSON"},
 		{0, func(x *Exchange) { x.ResponseType = "text/plain" }, `has a Content-Type of "text/plain", which is not described`},
 		{0, func(x *Exchange) { x.Status = 201 }, "has a status that is not described"},
 		{0, func(x *Exchange) { x.Target = "/api/vversion" }, "the document has no such operation"},
@@ -92,7 +92,7 @@ func TestInvalidExchanges(t *testing.T) {
 		{3, func(x *Exchange) { x.Response = []byte(`[{"id":1}]`) }, "response at /*/id violates type: is number"},
 		{4, func(x *Exchange) { x.Response = []byte(`{"error":"e","code":"HUSH"}`) }, "response at /code violates enum: is not one of the listed values"},
 		{5, func(x *Exchange) { x.Response = []byte(`{}`) }, "has a body, but none is described"},
-		{0, func(x *Exchange) { x.Response = []byte(`{"version":"1","server":"s","extra":1}`) }, "GetVersion (GET) 200: response at /extra violates properties: this key is not described"},
+		{0, func(x *Exchange) { x.Response = []byte(`{"version":"1","server":"s","profiles":[],"extra":1}`) }, "GetVersion (GET) 200: response at /extra violates properties: this key is not described"},
 		{1, func(x *Exchange) {
 			x.Response = bytes.Replace(x.Response, []byte(`"id":"m"`), []byte(`"id":"m","more":1`), 1)
 		}, "response at /message/more violates properties"},

@@ -190,6 +190,8 @@ const (
 	MaxNotReached = 20
 	// MaxReach: The ways by which a bot is reached; elements.
 	MaxReach = 3
+	// MaxProfiles: The profiles of a server; elements.
+	MaxProfiles = 32
 	// MaxPageBody: The body of a list response. A page ends before the entry that would exceed this, and has at least one entry (B2B-LIM-011); bytes of UTF-8.
 	MaxPageBody = 4194304
 	// MaxNothing: A list that is always empty; elements.

@@ -33,8 +33,8 @@ func TestAnswers(t *testing.T) {
 		body    string
 		headers string // "Name=value; …"; an empty value: the header is not there
 	}{
-		{"GET /api/version", 200, `{"version":"1","server":"s"}`, "Content-Type=application/json; charset=utf-8|Content-Length=28|X-Content-Type-Options=nosniff|Cache-Control=private, no-cache"},
-		{"HEAD /api/version", 200, ``, "Content-Length=28"},
+		{"GET /api/version", 200, `{"version":"1","server":"s","profiles":[]}`, "Content-Type=application/json; charset=utf-8|Content-Length=42|X-Content-Type-Options=nosniff|Cache-Control=private, no-cache"},
+		{"HEAD /api/version", 200, ``, "Content-Length=42"},
 		{"GET /health", 503, `{"status":"degraded","uptime_ms":0,"connected_clients":0,"connected_bots":0,"db":"error"}`, "Cache-Control=no-store|Etag="},
 		{"GET /skill.md", 200, "# Hello", "Content-Type=text/markdown; charset=utf-8|Content-Length=7"},
 		{"POST /api/threads/t/join" + asBot, 202, `{"status":"pending","request_id":"j1"}`, "Cache-Control=no-store|Etag="},

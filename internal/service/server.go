@@ -25,6 +25,11 @@ import (
 // serverName is the name of the protocol that existing clients check.
 const serverName = "hxa-connect"
 
+// profiles returns the profiles of SPEC.md that this server has (B2B-SRV-011).
+func profiles() []string {
+	return []string{"core", "files", "webhooks", "inbox", "decisions", "leases", "loop-guard"}
+}
+
 const (
 	statsLife  = time.Minute // how long counts are cached
 	activeSpan = 24 * time.Hour
@@ -152,7 +157,7 @@ func (s *serverService) GetConfig(context.Context, *b2bv1.GetConfigRequest) (*b2
 }
 
 func (s *serverService) GetVersion(context.Context, *b2bv1.GetVersionRequest) (*b2bv1.GetVersionResponse, error) {
-	return &b2bv1.GetVersionResponse{Version: s.Config.Version, Server: serverName}, nil
+	return &b2bv1.GetVersionResponse{Version: s.Config.Version, Server: serverName, Profiles: profiles()}, nil
 }
 
 // GetStats counts at most once a minute. Concurrent calls wait for the same count.

@@ -354,6 +354,8 @@ func membersGetVersionResponse(b []byte, m *v1.GetVersionResponse) []byte {
 	b = AppendString(b, m.Version)
 	b = append(b, `,"server":`...)
 	b = AppendString(b, m.Server)
+	b = append(b, `,"profiles":`...)
+	b = appendArray(b, m.Profiles, AppendString)
 	b = append(b, ',')
 	return b
 }

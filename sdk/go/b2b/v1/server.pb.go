@@ -1036,7 +1036,9 @@ type GetVersionResponse struct {
 	// Semantic version.
 	Version string `protobuf:"bytes,1,opt,name=version,proto3" json:"version,omitempty"`
 	// The name of the protocol family, "hxa-connect", which clients check.
-	Server        string `protobuf:"bytes,2,opt,name=server,proto3" json:"server,omitempty"`
+	Server string `protobuf:"bytes,2,opt,name=server,proto3" json:"server,omitempty"`
+	// The profiles of the protocol that the server has.
+	Profiles      []string `protobuf:"bytes,3,rep,name=profiles,proto3" json:"profiles,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1083,6 +1085,13 @@ func (x *GetVersionResponse) GetServer() string {
 		return x.Server
 	}
 	return ""
+}
+
+func (x *GetVersionResponse) GetProfiles() []string {
+	if x != nil {
+		return x.Profiles
+	}
+	return nil
 }
 
 // Asks for counts.
@@ -1441,10 +1450,11 @@ const file_b2b_v1_server_proto_rawDesc = "" +
 	"\x02ok\x18\x01 \x01(\bR\x02ok\x12\x16\n" +
 	"\x06server\x18\x02 \x01(\tR\x06server\x12\x18\n" +
 	"\aversion\x18\x03 \x01(\tR\aversion\"\x13\n" +
-	"\x11GetVersionRequest\"F\n" +
+	"\x11GetVersionRequest\"j\n" +
 	"\x12GetVersionResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x16\n" +
-	"\x06server\x18\x02 \x01(\tR\x06server\"\x11\n" +
+	"\x06server\x18\x02 \x01(\tR\x06server\x12\"\n" +
+	"\bprofiles\x18\x03 \x03(\tB\x06\xe2\xb5\x18\x02\bqR\bprofiles\"\x11\n" +
 	"\x0fGetStatsRequest\"\xee\x01\n" +
 	"\x10GetStatsResponse\x12\x1b\n" +
 	"\torg_count\x18\x01 \x01(\x03R\borgCount\x12\x1b\n" +

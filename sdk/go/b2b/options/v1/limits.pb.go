@@ -198,6 +198,8 @@ const (
 	Limit_LIMIT_NOT_REACHED Limit = 111
 	// The ways by which a bot is reached.
 	Limit_LIMIT_REACH Limit = 112
+	// The profiles of a server.
+	Limit_LIMIT_PROFILES Limit = 113
 	// The body of a list response. A page ends before the entry that would exceed this, and
 	// has at least one entry (B2B-LIM-011).
 	Limit_LIMIT_PAGE_BODY Limit = 103
@@ -290,6 +292,7 @@ var (
 		110: "LIMIT_RECIPIENTS",
 		111: "LIMIT_NOT_REACHED",
 		112: "LIMIT_REACH",
+		113: "LIMIT_PROFILES",
 		103: "LIMIT_PAGE_BODY",
 		100: "LIMIT_NOTHING",
 	}
@@ -376,6 +379,7 @@ var (
 		"LIMIT_RECIPIENTS":         110,
 		"LIMIT_NOT_REACHED":        111,
 		"LIMIT_REACH":              112,
+		"LIMIT_PROFILES":           113,
 		"LIMIT_PAGE_BODY":          103,
 		"LIMIT_NOTHING":            100,
 	}
@@ -510,7 +514,7 @@ const file_b2b_options_v1_limits_proto_rawDesc = "" +
 	"\x02of\x18\x01 \x01(\x0e2\x15.b2b.options.v1.LimitR\x02of\x12\x17\n" +
 	"\ain_turn\x18\x02 \x01(\bR\x06inTurn\x12\x12\n" +
 	"\x04when\x18\x03 \x01(\tR\x04when\x123\n" +
-	"\totherwise\x18\x04 \x01(\x0e2\x15.b2b.options.v1.LimitR\totherwise*\xf1\x15\n" +
+	"\totherwise\x18\x04 \x01(\x0e2\x15.b2b.options.v1.LimitR\totherwise*\x8f\x16\n" +
 	"\x05Limit\x12\x15\n" +
 	"\x11LIMIT_UNSPECIFIED\x10\x00\x12\x1f\n" +
 	"\x10LIMIT_REQUEST_ID\x10\x01\x1a\t\x82\xb7\x18\x05\b\x02\x18\x80\x01\x12\x1e\n" +
@@ -613,7 +617,8 @@ const file_b2b_options_v1_limits_proto_rawDesc = "" +
 	"\x12\x1e\n" +
 	"\x10LIMIT_RECIPIENTS\x10n\x1a\b\x82\xb7\x18\x04\b\x04\x182\x12\x1f\n" +
 	"\x11LIMIT_NOT_REACHED\x10o\x1a\b\x82\xb7\x18\x04\b\x04\x18\x14\x12\x19\n" +
-	"\vLIMIT_REACH\x10p\x1a\b\x82\xb7\x18\x04\b\x04\x18\x03\x12 \n" +
+	"\vLIMIT_REACH\x10p\x1a\b\x82\xb7\x18\x04\b\x04\x18\x03\x12\x1c\n" +
+	"\x0eLIMIT_PROFILES\x10q\x1a\b\x82\xb7\x18\x04\b\x04\x18 \x12 \n" +
 	"\x0fLIMIT_PAGE_BODY\x10g\x1a\v\x82\xb7\x18\a\b\x02\x18\x80\x80\x80\x02\x12\x19\n" +
 	"\rLIMIT_NOTHING\x10d\x1a\x06\x82\xb7\x18\x02\b\x04:N\n" +
 	"\x05limit\x12\x1d.google.protobuf.FieldOptions\x18܆\x03 \x01(\v2\x17.b2b.options.v1.LimitedR\x05limitB=Z;github.com/b2b-protocol/b2b/sdk/go/b2b/options/v1;optionsv1b\x06proto3"

@@ -3728,6 +3728,8 @@ export interface GetVersionResponse {
   version: string;
   /** The name of the protocol family, "hxa-connect", which clients check. */
   server: string;
+  /** The profiles of the protocol that the server has. At most 32. */
+  profiles: string[];
 }
 
 /** The fields of getStats. */

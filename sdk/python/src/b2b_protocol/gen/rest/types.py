@@ -4460,6 +4460,9 @@ class GetVersionResponse(TypedDict):
     server: str
     """The name of the protocol family, "hxa-connect", which clients check."""
 
+    profiles: list[str]
+    """The profiles of the protocol that the server has. At most 32."""
+
 
 class GetStatsResponse(TypedDict):
     """Counts over all orgs."""
