@@ -170,7 +170,7 @@ var exactShapes = map[string]string{
 }
 
 const (
-	exactTrace   = " ~traceparent:s ~tracestate:s +automatic:b +no_reply:b" // B2B-MSG-062
+	exactTrace   = " ~traceparent:s ~tracestate:s +automatic:b +no_reply:b +receipts:b" // B2B-MSG-062
 	exactMessage = "id:s channel_id:s sender_id:s content:s content_type:s parts:a created_at:i"
 	catchUpEntry = "event_id:s occurred_at:i type:s "
 	ackResult    = "operation:s resource_id:s "

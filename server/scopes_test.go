@@ -85,6 +85,7 @@ var eventScopes = map[string]struct{ scopes, calls string }{
 	"thread_join_resolved":  {"read thread", "Subscribe JoinThread"},
 	"lease_acquired":        {"read thread", "GetLease AcquireLease"},
 	"lease_released":        {"read thread", "GetLease AcquireLease"},
+	"delivery_updated":      {"read", "GetReceipts"},
 	"decision_asked":        {"read", "GetDecision"},
 	"decision_closed":       {"read", "GetDecision"},
 }

@@ -26,6 +26,7 @@ func Types() []string {
 	return []string{
 		eventtype.Message, eventtype.ThreadMessage, eventtype.ThreadParticipant, eventtype.ThreadJoinRequest,
 		eventtype.ThreadJoinResolved, eventtype.BotJoinRequest, eventtype.DecisionAsked, eventtype.DecisionClosed,
+		eventtype.DeliveryUpdated,
 	}
 }
 
@@ -64,8 +65,22 @@ func Of(e *b2bv1.Event, about string) (to []To) {
 		}
 	case *b2bv1.Event_DecisionClosed:
 		return []To{{Bot: e.DecisionClosed.GetDecision().GetAsker().GetId(), Kind: b2bv1.DeliveryKind_DELIVERY_KIND_DECISION_CLOSED}}
+	case *b2bv1.Event_DeliveryUpdated:
+		if final(e.DeliveryUpdated.GetReceipt().GetState()) {
+			return []To{{Bot: about, Outside: true, Kind: b2bv1.DeliveryKind_DELIVERY_KIND_RECEIPT}}
+		}
 	}
 	return to
+}
+
+// final reports whether the bot of a receipt does nothing more by itself. Other receipts ask nobody
+// to act.
+func final(s b2bv1.ReceiptState) bool {
+	switch s {
+	case b2bv1.ReceiptState_RECEIPT_STATE_DONE, b2bv1.ReceiptState_RECEIPT_STATE_FAILED, b2bv1.ReceiptState_RECEIPT_STATE_DEAD:
+		return true
+	}
+	return false
 }
 
 func ofMessage(m *b2bv1.ThreadMessage) (to []To) {

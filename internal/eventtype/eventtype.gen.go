@@ -42,6 +42,8 @@ const (
 	LeaseAcquired = "lease_acquired"
 	// LeaseReleased: A lease ended.
 	LeaseReleased = "lease_released"
+	// DeliveryUpdated: A message that asked for receipts was taken up, put aside, settled or given up by an addressee.
+	DeliveryUpdated = "delivery_updated"
 	// DecisionAsked: A bot asks for a decision.
 	DecisionAsked = "decision_asked"
 	// DecisionClosed: A decision was answered or withdrawn, or has expired.
@@ -67,7 +69,7 @@ const (
 // IsDelivered reports whether clients can receive events of a type.
 func IsDelivered(kind string) bool {
 	switch kind {
-	case Message, ChannelCreated, BotOnline, BotOffline, BotRegistered, BotJoinRequest, BotStatusChanged, BotRenamed, ThreadCreated, ThreadUpdated, ThreadStatusChanged, ThreadMessage, ThreadArtifact, ThreadParticipant, ThreadJoinRequest, ThreadJoinResolved, LeaseAcquired, LeaseReleased, DecisionAsked, DecisionClosed:
+	case Message, ChannelCreated, BotOnline, BotOffline, BotRegistered, BotJoinRequest, BotStatusChanged, BotRenamed, ThreadCreated, ThreadUpdated, ThreadStatusChanged, ThreadMessage, ThreadArtifact, ThreadParticipant, ThreadJoinRequest, ThreadJoinResolved, LeaseAcquired, LeaseReleased, DeliveryUpdated, DecisionAsked, DecisionClosed:
 		return true
 	}
 	return false
@@ -94,6 +96,7 @@ func Delivered() []string {
 		ThreadJoinResolved,
 		LeaseAcquired,
 		LeaseReleased,
+		DeliveryUpdated,
 		DecisionAsked,
 		DecisionClosed,
 	}
@@ -102,7 +105,7 @@ func Delivered() []string {
 // IsNamed reports whether clients receive events of a type only if they name it (B2B-EVT-041).
 func IsNamed(kind string) bool {
 	switch kind {
-	case LeaseAcquired, LeaseReleased, DecisionAsked, DecisionClosed:
+	case LeaseAcquired, LeaseReleased, DeliveryUpdated, DecisionAsked, DecisionClosed:
 		return true
 	}
 	return false

@@ -62,6 +62,9 @@ func (a *Answer) Ack(ctx context.Context, tx Tx) (*store.Delivery, error) {
 	if err := tx.EndDelivery(ctx, d.BotID, d.Seq); err != nil {
 		return nil, fmt.Errorf("settle a delivery: %w", err)
 	}
+	if err := report(ctx, tx, d, true, a.Now); err != nil {
+		return nil, err
+	}
 	return d, findHead(ctx, tx, d, d.At)
 }
 
@@ -81,7 +84,7 @@ func (a *Answer) Nack(ctx context.Context, tx Tx, in *time.Duration, final bool,
 	if final {
 		d.State, d.Due = store.DeliveryFailed, 0
 	}
-	return d, save(ctx, tx, d)
+	return d, save(ctx, tx, d, a.Now)
 }
 
 // Extend sets a new end of the lease, and with a text what the worker does.
@@ -90,6 +93,7 @@ func (a *Answer) Extend(ctx context.Context, tx Tx, length time.Duration, progre
 	if err != nil {
 		return nil, err
 	}
+	news := d.State == store.DeliveryWaiting || progress != nil && (d.Progress == nil || *d.Progress != *progress)
 	if d.State == store.DeliveryWaiting {
 		d.Attempt++
 	}
@@ -98,7 +102,10 @@ func (a *Answer) Extend(ctx context.Context, tx Tx, length time.Duration, progre
 	if progress != nil {
 		d.Progress = progress
 	}
-	return d, save(ctx, tx, d)
+	if !news { // a new end of the lease is none to the sender
+		return d, put(ctx, tx, d)
+	}
+	return d, save(ctx, tx, d, a.Now)
 }
 
 // Wait puts a delivery aside, for a time at most. The attempt does not count.
@@ -111,7 +118,7 @@ func (a *Answer) Wait(ctx context.Context, tx Tx, on b2bv1.DeliveryWaitsFor, mos
 		d.Attempt--
 	}
 	d.State, d.Due, d.WaitsFor, d.Reason, d.Progress = store.DeliveryWaiting, a.Now+most.Milliseconds(), int64(on), reason, nil
-	return d, save(ctx, tx, d)
+	return d, save(ctx, tx, d, a.Now)
 }
 
 // PutBack undoes that a delivery was handed out, because its worker did not receive it. One that is
@@ -124,14 +131,14 @@ func (a *Answer) PutBack(ctx context.Context, tx Tx) error {
 	if err != nil {
 		return err
 	}
-	return PutBack(ctx, tx, []store.Delivery{*d})
+	return PutBack(ctx, tx, []store.Delivery{*d}, a.Now)
 }
 
 // Redeliver queues a delivery that failed or is dead. It reports false for any other.
-func Redeliver(ctx context.Context, tx Tx, d *store.Delivery) (bool, error) {
+func Redeliver(ctx context.Context, tx Tx, d *store.Delivery, now int64) (bool, error) {
 	if d.State != store.DeliveryFailed && d.State != store.DeliveryDead {
 		return false, nil
 	}
 	d.State, d.Attempt, d.Due, d.Reason = store.DeliveryQueued, 0, 0, nil
-	return true, save(ctx, tx, d)
+	return true, save(ctx, tx, d, now)
 }

@@ -47,15 +47,23 @@ func Take(ctx context.Context, tx Tx, c Claim) ([]store.Delivery, error) {
 		d := &ready[i]
 		d.State, d.Attempt, d.Due, d.Lease = store.DeliveryLeased, d.Attempt+1, c.Now+c.Length.Milliseconds(), new(c.Lease+"."+ID(d.Seq))
 		d.Progress, d.WaitsFor, d.Reason = nil, 0, nil
-		if err := save(ctx, tx, d); err != nil {
+		if err := save(ctx, tx, d, c.Now); err != nil {
 			return nil, err
 		}
 	}
 	return ready, nil
 }
 
-// save stores a delivery that was changed.
-func save(ctx context.Context, tx Tx, d *store.Delivery) error {
+// save stores a delivery that was changed, and reports the change.
+func save(ctx context.Context, tx Tx, d *store.Delivery, now int64) error {
+	if err := report(ctx, tx, d, false, now); err != nil {
+		return err
+	}
+	return put(ctx, tx, d)
+}
+
+// put stores a delivery that was changed.
+func put(ctx context.Context, tx Tx, d *store.Delivery) error {
 	if err := tx.SetDelivery(ctx, d); err != nil {
 		return fmt.Errorf("change a delivery: %w", err)
 	}
@@ -85,7 +93,7 @@ func EndDue(ctx context.Context, tx Tx, org string, now int64) error {
 	}
 	for i := range due {
 		end(&due[i], now, settings.Attempts())
-		if err := save(ctx, tx, &due[i]); err != nil {
+		if err := save(ctx, tx, &due[i], now); err != nil {
 			return err
 		}
 	}
@@ -95,10 +103,15 @@ func EndDue(ctx context.Context, tx Tx, org string, now int64) error {
 // end ends the lease or the wait of a delivery.
 func end(d *store.Delivery, now, attempts int64) {
 	if d.State == store.DeliveryWaiting {
-		d.State, d.Due, d.Lease, d.WaitsFor, d.Reason = store.DeliveryQueued, 0, nil, 0, nil
+		resume(d)
 		return
 	}
 	again(d, now, attempts, reasonExpired, nil)
+}
+
+// resume queues a delivery that waited.
+func resume(d *store.Delivery) {
+	d.State, d.Due, d.Lease, d.WaitsFor, d.Reason = store.DeliveryQueued, 0, nil, 0, nil
 }
 
 // Current returns a delivery as it is at a time, which EndDue may not have written yet.
@@ -150,11 +163,11 @@ func backOff(attempts int64) time.Duration {
 }
 
 // PutBack undoes that deliveries were handed out, in the same transaction.
-func PutBack(ctx context.Context, tx Tx, taken []store.Delivery) error {
+func PutBack(ctx context.Context, tx Tx, taken []store.Delivery, now int64) error {
 	for i := range taken {
 		d := &taken[i]
 		d.State, d.Attempt, d.Due, d.Lease = store.DeliveryQueued, d.Attempt-1, 0, nil
-		if err := save(ctx, tx, d); err != nil {
+		if err := save(ctx, tx, d, now); err != nil {
 			return err
 		}
 	}

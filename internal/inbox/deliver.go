@@ -26,6 +26,7 @@ type Tx interface {
 	LeasedBy(ctx context.Context, bot, prefix string, limit int) ([]store.Delivery, error)
 	DueDeliveries(ctx context.Context, now int64, limit int) ([]store.Delivery, error)
 	ResumeWaiting(ctx context.Context, bot, scope string) error
+	WaitingReported(ctx context.Context, scopes []string) ([]store.Delivery, error)
 	FindHead(ctx context.Context, bot, scope string, settled int64) error
 	InboxOf(ctx context.Context, bot string) (*store.Inbox, error)
 	InboxPosition(ctx context.Context, org string) (int64, error)
@@ -34,6 +35,9 @@ type Tx interface {
 	ReadLog(ctx context.Context, org string, afterSeq int64, limit int) ([]store.Event, error)
 	OrgSettings(ctx context.Context, org string) (*store.OrgSettings, error)
 	Bot(ctx context.Context, org, id string) (*store.Bot, error)
+	Participant(ctx context.Context, thread, bot string) (*store.Participant, error)
+	IsChannelMember(ctx context.Context, channel, bot string) (bool, error)
+	Append(ctx context.Context, e store.Event) (seq int64, err error)
 }
 
 // step is how many events one call of Deliver reads.
@@ -44,7 +48,7 @@ type Decider func(ctx context.Context, thread, bot string) (bool, error)
 
 // Deliver adds the next events of the log of an org to the inboxes of its bots. more reports that it
 // has not reached the end of the log, and is to be called again, in a transaction of its own.
-func Deliver(ctx context.Context, tx Tx, org string, decides Decider) (more bool, err error) {
+func Deliver(ctx context.Context, tx Tx, org string, now int64, decides Decider) (more bool, err error) {
 	at, err := tx.InboxPosition(ctx, org)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
@@ -59,7 +63,7 @@ func Deliver(ctx context.Context, tx Tx, org string, decides Decider) (more bool
 	if at >= top.Seq {
 		return false, nil
 	}
-	d := delivering{tx: tx, org: org, decides: decides}
+	d := delivering{tx: tx, org: org, now: now, decides: decides}
 	last, err := d.events(ctx, at)
 	if err != nil {
 		return false, err
@@ -67,7 +71,7 @@ func Deliver(ctx context.Context, tx Tx, org string, decides Decider) (more bool
 	if err := tx.SetInboxPosition(ctx, last); err != nil {
 		return false, fmt.Errorf("move the position of the inboxes: %w", err)
 	}
-	return last < top.Seq, nil
+	return last < top.Seq || d.reported, nil
 }
 
 // Open opens the inbox of a bot unless it is open: it begins with the events after since, a time,
@@ -130,17 +134,23 @@ const backlogMost = 4000
 
 // delivering adds events to inboxes.
 type delivering struct {
-	tx      Tx
-	org     string
-	decides Decider
-	only    string // a new inbox; empty: all
+	tx       Tx
+	org      string
+	now      int64
+	decides  Decider
+	waiting  []store.Delivery // of messages that asked for receipts, in the scopes of the events
+	reported bool             // it has appended events to the log
+	only     string           // a new inbox; empty: all
 }
 
 // addressed is an event that is addressed to bots.
 type addressed struct {
-	row   *store.Event
-	scope string
-	to    []addressing.To
+	row     *store.Event
+	scope   string
+	channel bool // the scope is a channel
+	to      []addressing.To
+	// sender and message are set for a message that asked for receipts.
+	sender, message *string
 }
 
 // events adds the events after a seq, and returns the seq of the last that it looked at.
@@ -183,6 +193,9 @@ func (d *delivering) events(ctx context.Context, after int64) (last int64, err e
 		for _, m := range all {
 			members[m.ScopeID] = append(members[m.ScopeID], m)
 		}
+		if d.waiting, err = d.tx.WaitingReported(ctx, scopes); err != nil {
+			return 0, fmt.Errorf("list the deliveries that wait: %w", err)
+		}
 	}
 	for i := range found {
 		if err := d.deliver(ctx, &found[i], members[found[i].scope]); err != nil {
@@ -205,20 +218,28 @@ func address(row *store.Event) (addressed, error) {
 	if row.BotID != nil {
 		about = *row.BotID
 	}
-	return addressed{row, scopeOf(row, event), addressing.Of(event, about)}, nil
+	a := addressed{row: row, to: addressing.Of(event, about)}
+	a.scope, a.channel = scopeOf(row, event)
+	if id := reportedOf(row, event); id != "" {
+		a.sender, a.message = row.ActorID, &id
+	}
+	return a, nil
 }
 
 // scopeOf returns the thread or channel of an event.
-func scopeOf(row *store.Event, event *b2bv1.Event) string {
+func scopeOf(row *store.Event, event *b2bv1.Event) (id string, channel bool) {
 	switch {
 	case row.Type == eventtype.ThreadJoinResolved:
-		return event.GetThreadJoinResolved().GetThreadId()
+		return event.GetThreadJoinResolved().GetThreadId(), false
+	case row.Type == eventtype.DeliveryUpdated:
+		u := event.GetDeliveryUpdated()
+		return u.GetThreadId() + u.GetChannelId(), u.ChannelId != nil // it has one of them
 	case row.ThreadID != nil:
-		return *row.ThreadID
+		return *row.ThreadID, false
 	case row.ChannelID != nil:
-		return *row.ChannelID
+		return *row.ChannelID, true
 	}
-	return ""
+	return "", false
 }
 
 // deliver adds an event to the inboxes of those that it is addressed to, once to each. members are
@@ -297,12 +318,16 @@ func (d *delivering) admins(ctx context.Context) (bots []string, err error) {
 func (d *delivering) put(ctx context.Context, a *addressed, bot string, kind b2bv1.DeliveryKind) error {
 	err := d.tx.AddDelivery(ctx, &store.Delivery{
 		BotID: bot, Seq: a.row.Seq, OrgID: d.org, ScopeID: a.scope, Kind: int64(kind), State: store.DeliveryQueued, At: a.row.At,
+		SenderID: a.sender, MessageID: a.message, InChannel: a.channel,
 	})
 	if err != nil {
 		return fmt.Errorf("store a delivery: %w", err)
 	}
 	if err := d.tx.ResumeWaiting(ctx, bot, a.scope); err != nil {
 		return fmt.Errorf("resume the deliveries that wait: %w", err)
+	}
+	if err := d.reportResumed(ctx, bot, a.scope); err != nil {
+		return err
 	}
 	if err := d.tx.FindHead(ctx, bot, a.scope, 0); err != nil {
 		return fmt.Errorf("find the next delivery of a scope: %w", err)

@@ -131,7 +131,7 @@ func everyone(context.Context, string, string) (bool, error) { return true, nil 
 func (f *fixture) deliver() {
 	for more := true; more; {
 		f.update(func(tx store.Tx) (err error) {
-			more, err = inbox.Deliver(context.Background(), tx, f.org, everyone)
+			more, err = inbox.Deliver(context.Background(), tx, f.org, f.clock, everyone)
 			return err
 		})
 	}

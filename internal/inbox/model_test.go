@@ -45,13 +45,14 @@ func TestHistories(t *testing.T) {
 			p := newPlay(newFixture(t, s, fmt.Sprint("o", seed)), uint64(seed))
 			for range 60 {
 				p.step()
+				p.receipts()
 				p.compare()
 			}
 			for what, n := range p.done {
 				done[what] += n
 			}
 		}
-		for _, what := range []string{"claim", "unordered", "kinds", "scope", "repeated", "ack", "nack", "final", "extend", "wait", "lost", "expired", "dead", "redeliver", "undone", "resumed"} {
+		for _, what := range []string{"claim", "unordered", "kinds", "scope", "repeated", "ack", "nack", "final", "extend", "wait", "lost", "expired", "dead", "redeliver", "undone", "resumed", "reported", "receipt", "unreported"} {
 			if done[what] == 0 {
 				t.Errorf("no history has %q", what)
 			}
@@ -85,12 +86,15 @@ type play struct {
 	leases           [][3]string
 	attempts, claims int64
 	done             map[string]int
+	asked            map[int64]asking // messages that asked for receipts, by the seq of the event
+	told             map[string]told  // what senders were told last, by message and bot
+	read             int64            // how far receipts has read the log
 }
 
 func newPlay(f *fixture, seed uint64) *play {
 	p := &play{
 		fixture: f, rng: rand.New(rand.NewPCG(seed, 5)), members: map[string][]string{}, open: map[string]bool{},
-		attempts: store.DefaultDeliveryAttempts, done: map[string]int{},
+		attempts: store.DefaultDeliveryAttempts, done: map[string]int{}, asked: map[int64]asking{}, told: map[string]told{},
 	}
 	for _, name := range []string{"a", "b", "c", "d"} {
 		p.bots = append(p.bots, f.bot(name))
@@ -191,13 +195,19 @@ func (p *play) send() {
 		return
 	}
 	by := p.pick(p.members[scope])
+	var receipts *bool
+	if p.rng.IntN(2) == 0 {
+		receipts = new(true)
+	}
+	id := fmt.Sprint("m", p.rng.Uint64())
 	if slices.Contains(p.direct, scope) {
 		to, e = direct(scope, by)
+		e.GetMessage().Message = &b2bv1.ChannelMessage{Id: id, Receipts: receipts}
 		for _, b := range p.members[scope] {
 			kinds[b] = kindDirect
 		}
 	} else {
-		m := &b2bv1.ThreadMessage{}
+		m := &b2bv1.ThreadMessage{Id: id, Receipts: receipts}
 		if p.rng.IntN(3) == 0 {
 			m.MentionAll = true
 			for _, b := range p.members[scope] {
@@ -233,6 +243,9 @@ func (p *play) send() {
 		p.Fatal(err)
 	default:
 		p.addressed(seq, scope, by, kinds)
+		if receipts != nil {
+			p.asked[seq] = asking{id, by}
+		}
 	}
 }
 
@@ -501,7 +514,7 @@ func (p *play) redeliver() {
 			if err != nil {
 				return err
 			}
-			if ok, err := inbox.Redeliver(context.Background(), tx, d); err != nil || !ok {
+			if ok, err := inbox.Redeliver(context.Background(), tx, d, p.clock); err != nil || !ok {
 				return fmt.Errorf("redeliver %d: %v, %w", m.seq, ok, err)
 			}
 			return nil

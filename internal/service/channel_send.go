@@ -46,7 +46,7 @@ func (s *channelService) SendDirectMessage(ctx context.Context, req *b2bv1.SendD
 				return nil, err
 			}
 		}
-		message, err := s.post(ctx, tx, channel.ID, contentType, d, marksOf(req), detail{"channel_id": channel.ID, "to": target.ID})
+		message, err := s.post(ctx, tx, channel.ID, contentType, d, req, detail{"channel_id": channel.ID, "to": target.ID})
 		if err != nil {
 			return nil, err
 		}
@@ -85,7 +85,7 @@ func (s *channelService) SendChannelMessage(ctx context.Context, req *b2bv1.Send
 		if err := s.countMessage(ctx, tx); err != nil {
 			return nil, err
 		}
-		message, err := s.post(ctx, tx, req.GetChannelId(), contentType, d, marksOf(req), detail{"channel_id": req.GetChannelId()})
+		message, err := s.post(ctx, tx, req.GetChannelId(), contentType, d, req, detail{"channel_id": req.GetChannelId()})
 		if err != nil {
 			return nil, err
 		}
@@ -155,14 +155,15 @@ func (s *channelService) countMessage(ctx context.Context, tx channelTx) error {
 }
 
 // post emits the event of a checked message of the caller, stores it, and audits it.
-func (s *channelService) post(ctx context.Context, tx channelTx, channel, contentType string, d *draft, marks store.Marks, details detail) (*b2bv1.ChannelMessage, error) {
+func (s *channelService) post(ctx context.Context, tx channelTx, channel, contentType string, d *draft, req marked, details detail) (*b2bv1.ChannelMessage, error) {
 	caller := call.CallerOf(ctx)
 	row := store.ChannelMessageRow{ChannelMessage: store.ChannelMessage{
 		ID: newID(), ChannelID: channel, SenderID: caller.BotID,
-		Content: d.content, ContentType: contentType, Parts: d.parts, CreatedAt: s.nowMS(), Marks: marks,
+		Content: d.content, ContentType: contentType, Parts: d.parts, CreatedAt: s.nowMS(), Marks: marksOf(req),
 	}}
 	message := new(channelMessageSlot).fill(&row, d.shown)
 	message.Traceparent, message.Tracestate = cause(ctx)
+	message.Receipts = shownMark(req.GetReceipts())
 	var err error
 	row.EventSeq, err = s.emitMessage(ctx, tx, at(row.CreatedAt, toChannel(channel)), &b2bv1.Event{Event: &b2bv1.Event_Message{
 		Message: &b2bv1.MessageEvent{ChannelId: channel, Message: message, SenderName: caller.BotName},

@@ -212,7 +212,7 @@ func deliveryOut(d *store.Delivery) *b2bv1.Delivery {
 	}
 	switch {
 	case d.ScopeID == "":
-	case out.Kind == b2bv1.DeliveryKind_DELIVERY_KIND_DIRECT:
+	case d.InChannel || out.Kind == b2bv1.DeliveryKind_DELIVERY_KIND_DIRECT:
 		out.ChannelId = &d.ScopeID
 	default:
 		out.ThreadId = &d.ScopeID

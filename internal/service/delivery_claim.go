@@ -155,7 +155,10 @@ func (s *deliveryService) claim(ctx context.Context, q *claimRequest) ([]item, e
 		behind := false
 		err := update(ctx, s.core, q.OrgID, func(tx deliveryTx) (err error) {
 			items = nil
-			if behind, err = inbox.Deliver(ctx, tx, q.OrgID, s.decides(tx, q.OrgID)); behind || err != nil {
+			if q.Now, err = s.leaseNow(ctx, tx); err != nil {
+				return err
+			}
+			if behind, err = inbox.Deliver(ctx, tx, q.OrgID, q.Now, s.decides(tx, q.OrgID)); behind || err != nil {
 				return err
 			}
 			items, err = s.take(ctx, tx, *q)
@@ -212,10 +215,6 @@ func (c *core) unmarked(box *store.Inbox) bool {
 
 // take opens the inbox if need be, and hands out what is ready, as far as the response has room.
 func (s *deliveryService) take(ctx context.Context, tx deliveryTx, q claimRequest) ([]item, error) {
-	var err error
-	if q.Now, err = s.leaseNow(ctx, tx); err != nil {
-		return nil, err
-	}
 	since := s.Now().Add(-q.backlog).UnixMilli() + 1
 	if err := inbox.Open(ctx, tx, q.OrgID, q.BotID, since, s.decides(tx, q.OrgID)); err != nil {
 		return nil, err
@@ -251,7 +250,7 @@ func (s *deliveryService) take(ctx context.Context, tx deliveryTx, q claimReques
 		row := events[taken[i].Seq]
 		if row != nil {
 			if room -= 2*row.Size() + bodyRest; room < 0 && i > 0 {
-				return items, inbox.PutBack(ctx, tx, taken[i:])
+				return items, inbox.PutBack(ctx, tx, taken[i:], q.Now)
 			}
 		}
 		it := item{Delivery: taken[i]}

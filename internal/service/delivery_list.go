@@ -83,9 +83,13 @@ func (s *deliveryService) RedeliverDead(ctx context.Context, req *b2bv1.Redelive
 		if err != nil {
 			return nil, err
 		}
+		now, err := s.leaseNow(ctx, tx)
+		if err != nil {
+			return nil, err
+		}
 		out := &b2bv1.RedeliverDeadResponse{}
 		for i := range rows {
-			queued, err := inbox.Redeliver(ctx, tx, &rows[i])
+			queued, err := inbox.Redeliver(ctx, tx, &rows[i], now)
 			if err != nil {
 				return nil, err
 			}
@@ -145,7 +149,7 @@ func (c *core) settleInboxes(ctx context.Context, org string) (more bool, err er
 		if err := inbox.EndDue(ctx, tx, org, now); err != nil {
 			return err
 		}
-		more, err = inbox.Deliver(ctx, tx, org, c.decides(tx, org))
+		more, err = inbox.Deliver(ctx, tx, org, now, c.decides(tx, org))
 		return err
 	})
 	return more, err

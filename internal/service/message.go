@@ -46,6 +46,7 @@ func (c *core) newDraft(content *string, list *b2bv1.PartList) (*draft, error) {
 type marked interface {
 	GetAutomatic() bool
 	GetNoReply() bool
+	GetReceipts() bool
 }
 
 // marksOf returns the marks of the message that a request sends (B2B-LOOP-010).

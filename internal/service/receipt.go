@@ -167,7 +167,7 @@ func receiptsOf(ctx context.Context, r receiptReader, org string, seq int64, of 
 		after, uses := opened[a.id]
 		switch {
 		case at[a.id] != nil:
-			fillReceipt(receipt, inbox.Current(*at[a.id], now, settings.Attempts()))
+			inbox.FillReceipt(receipt, new(inbox.Current(*at[a.id], now, settings.Attempts())))
 		case !uses || seq <= after: // the message is older than its inbox
 		case seq > position:
 			receipt.State = b2bv1.ReceiptState_RECEIPT_STATE_QUEUED
@@ -177,24 +177,4 @@ func receiptsOf(ctx context.Context, r receiptReader, org string, seq int64, of 
 		out = append(out, receipt)
 	}
 	return out, nil
-}
-
-// fillReceipt sets the state of a delivery that is not done.
-func fillReceipt(r *b2bv1.Receipt, d store.Delivery) {
-	switch d.State {
-	case store.DeliveryQueued:
-		r.State = b2bv1.ReceiptState_RECEIPT_STATE_QUEUED
-	case store.DeliveryLeased:
-		r.State = b2bv1.ReceiptState_RECEIPT_STATE_WORKING
-	case store.DeliveryWaiting:
-		r.State, r.WaitsFor = b2bv1.ReceiptState_RECEIPT_STATE_WAITING, b2bv1.WaitsFor(d.WaitsFor).Enum() // the numbers are the same
-	case store.DeliveryFailed:
-		r.State = b2bv1.ReceiptState_RECEIPT_STATE_FAILED
-	case store.DeliveryDead:
-		r.State = b2bv1.ReceiptState_RECEIPT_STATE_DEAD
-	}
-	r.Attempt, r.Progress, r.Reason = new(int32(d.Attempt)), d.Progress, d.Reason
-	if d.Due > 0 {
-		r.DueAt = stamp(d.Due)
-	}
 }

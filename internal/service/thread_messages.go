@@ -66,7 +66,7 @@ func (s *threadService) SendThreadMessage(ctx context.Context, req *b2bv1.SendTh
 		if err != nil {
 			return nil, err
 		}
-		message, err := s.postToThread(ctx, tx, &row, d, turn)
+		message, err := s.postToThread(ctx, tx, &row, d, turn, req.GetReceipts())
 		if err != nil {
 			return nil, err
 		}
@@ -153,9 +153,10 @@ func setMentions(ctx context.Context, tx threadTx, m *store.ThreadMessage) (foun
 
 // postToThread emits the event of a checked message, stores it, counts it in its thread, and writes
 // the audit entry.
-func (s *threadService) postToThread(ctx context.Context, tx threadTx, row *store.ThreadMessageRow, d *draft, turn bool) (*b2bv1.ThreadMessage, error) {
+func (s *threadService) postToThread(ctx context.Context, tx threadTx, row *store.ThreadMessageRow, d *draft, turn, receipts bool) (*b2bv1.ThreadMessage, error) {
 	message := new(threadMessageSlot).fill(row, d.shown)
 	message.Traceparent, message.Tracestate = cause(ctx)
+	message.Receipts = shownMark(receipts)
 	var err error
 	row.EventSeq, err = s.emitMessage(ctx, tx, at(row.CreatedAt, toThread(row.ThreadID)), &b2bv1.Event{Event: &b2bv1.Event_ThreadMessage{
 		ThreadMessage: &b2bv1.ThreadMessageEvent{ThreadId: row.ThreadID, Message: message},
@@ -182,7 +183,7 @@ func withRecipients(m *b2bv1.ThreadMessage, r *b2bv1.Recipients) *b2bv1.ThreadMe
 		Id: m.Id, ThreadId: m.ThreadId, SenderId: m.SenderId, SenderName: m.SenderName, Content: m.Content, ContentType: m.ContentType,
 		Parts: m.Parts, Mentions: m.Mentions, MentionAll: m.MentionAll, ReplyToId: m.ReplyToId, ReplyToMessage: m.ReplyToMessage,
 		Metadata: m.Metadata, CreatedAt: m.CreatedAt, Traceparent: m.Traceparent, Tracestate: m.Tracestate,
-		Automatic: m.Automatic, NoReply: m.NoReply, Recipients: r,
+		Automatic: m.Automatic, NoReply: m.NoReply, Receipts: m.Receipts, Recipients: r,
 	}
 }
 

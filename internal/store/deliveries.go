@@ -37,6 +37,10 @@ type Delivery struct {
 	Progress *string       `bun:"progress"`
 	WaitsFor int64         `bun:"waits_for"` // b2bv1.DeliveryWaitsFor
 	Reason   *string       `bun:"reason"`
+	// SenderID and MessageID are set if the event is a message that asked for receipts.
+	SenderID  *string `bun:"sender_id"`
+	MessageID *string `bun:"message_id"`
+	InChannel bool    `bun:"in_channel"` // ScopeID is a channel; of direct messages it may be unset
 }
 
 // DeliveryQuery selects deliveries of a bot by seq.
@@ -102,6 +106,8 @@ type DeliveryWriter interface {
 	// DueDeliveries lists deliveries of the org of this Update with a lease that ends, or a wait
 	// that is over, at or before now.
 	DueDeliveries(ctx context.Context, now int64, limit int) ([]Delivery, error)
+	// WaitingReported lists the waiting deliveries in scopes, of messages that asked for receipts.
+	WaitingReported(ctx context.Context, scopes []string) ([]Delivery, error)
 	// ResumeWaiting queues the waiting deliveries of a scope.
 	ResumeWaiting(ctx context.Context, bot, scope string) error
 	// FindHead finds the next delivery of a scope. Call it after any change of its deliveries.

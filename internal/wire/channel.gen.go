@@ -165,6 +165,11 @@ func membersChannelMessage(b []byte, m *v1.ChannelMessage) []byte {
 		b = appendOptional(b, m.NoReply, strconv.AppendBool)
 		b = append(b, ',')
 	}
+	if m.Receipts != nil {
+		b = append(b, `"receipts":`...)
+		b = appendOptional(b, m.Receipts, strconv.AppendBool)
+		b = append(b, ',')
+	}
 	return b
 }
 
@@ -211,6 +216,8 @@ func membersSendDirectMessageRequest(b []byte, m *v1.SendDirectMessageRequest) [
 	b = appendOptional(b, m.Automatic, strconv.AppendBool)
 	b = append(b, `,"no_reply":`...)
 	b = appendOptional(b, m.NoReply, strconv.AppendBool)
+	b = append(b, `,"receipts":`...)
+	b = appendOptional(b, m.Receipts, strconv.AppendBool)
 	b = append(b, `,"settles":`...)
 	b = AppendSettles(b, m.Settles)
 	b = append(b, `,"request_id":`...)
@@ -270,6 +277,8 @@ func membersSendChannelMessageRequest(b []byte, m *v1.SendChannelMessageRequest)
 	b = appendOptional(b, m.Automatic, strconv.AppendBool)
 	b = append(b, `,"no_reply":`...)
 	b = appendOptional(b, m.NoReply, strconv.AppendBool)
+	b = append(b, `,"receipts":`...)
+	b = appendOptional(b, m.Receipts, strconv.AppendBool)
 	b = append(b, `,"settles":`...)
 	b = AppendSettles(b, m.Settles)
 	b = append(b, `,"request_id":`...)

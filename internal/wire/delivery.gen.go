@@ -28,6 +28,8 @@ func textDeliveryKind(v v1.DeliveryKind) string {
 		return "decision"
 	case v1.DeliveryKind_DELIVERY_KIND_DECISION_CLOSED:
 		return "decision_closed"
+	case v1.DeliveryKind_DELIVERY_KIND_RECEIPT:
+		return "receipt"
 	}
 	return ""
 }

@@ -516,6 +516,8 @@ func Append(b []byte, m proto.Message) ([]byte, error) {
 		return AppendLeaseAcquiredEvent(b, m), nil
 	case *v1.LeaseReleasedEvent:
 		return AppendLeaseReleasedEvent(b, m), nil
+	case *v1.DeliveryUpdatedEvent:
+		return AppendDeliveryUpdatedEvent(b, m), nil
 	case *v1.DecisionAskedEvent:
 		return AppendDecisionAskedEvent(b, m), nil
 	case *v1.DecisionClosedEvent:

@@ -419,6 +419,9 @@ func membersEvent(b []byte, m *v1.Event) []byte {
 	case *v1.Event_LeaseReleased:
 		b = append(b, `"type":"lease_released",`...)
 		b = membersLeaseReleasedEvent(b, v.LeaseReleased)
+	case *v1.Event_DeliveryUpdated:
+		b = append(b, `"type":"delivery_updated",`...)
+		b = membersDeliveryUpdatedEvent(b, v.DeliveryUpdated)
 	case *v1.Event_DecisionAsked:
 		b = append(b, `"type":"decision_asked",`...)
 		b = membersDecisionAskedEvent(b, v.DecisionAsked)
@@ -890,6 +893,37 @@ func membersLeaseReleasedEvent(b []byte, m *v1.LeaseReleasedEvent) []byte {
 		b = appendOptional(b, m.By, AppendString)
 		b = append(b, ',')
 	}
+	return b
+}
+
+// AppendDeliveryUpdatedEvent appends m as wire JSON, null for nil.
+func AppendDeliveryUpdatedEvent(b []byte, m *v1.DeliveryUpdatedEvent) []byte {
+	if m == nil {
+		return append(b, "null"...)
+	}
+	return closeObject(membersDeliveryUpdatedEvent(append(b, '{'), m))
+}
+
+func membersDeliveryUpdatedEvent(b []byte, m *v1.DeliveryUpdatedEvent) []byte {
+	if m == nil {
+		return b
+	}
+	b = append(b, `"message_id":`...)
+	b = AppendString(b, m.MessageId)
+	b = append(b, ',')
+	if m.ThreadId != nil {
+		b = append(b, `"thread_id":`...)
+		b = appendOptional(b, m.ThreadId, AppendString)
+		b = append(b, ',')
+	}
+	if m.ChannelId != nil {
+		b = append(b, `"channel_id":`...)
+		b = appendOptional(b, m.ChannelId, AppendString)
+		b = append(b, ',')
+	}
+	b = append(b, `"receipt":`...)
+	b = AppendReceipt(b, m.Receipt)
+	b = append(b, ',')
 	return b
 }
 

@@ -288,6 +288,11 @@ func membersThreadMessage(b []byte, m *v1.ThreadMessage) []byte {
 		b = appendOptional(b, m.NoReply, strconv.AppendBool)
 		b = append(b, ',')
 	}
+	if m.Receipts != nil {
+		b = append(b, `"receipts":`...)
+		b = appendOptional(b, m.Receipts, strconv.AppendBool)
+		b = append(b, ',')
+	}
 	if m.Recipients != nil {
 		b = append(b, `"recipients":`...)
 		b = AppendRecipients(b, m.Recipients)

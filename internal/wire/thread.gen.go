@@ -791,6 +791,8 @@ func membersSendThreadMessageRequest(b []byte, m *v1.SendThreadMessageRequest) [
 	b = appendOptional(b, m.Automatic, strconv.AppendBool)
 	b = append(b, `,"no_reply":`...)
 	b = appendOptional(b, m.NoReply, strconv.AppendBool)
+	b = append(b, `,"receipts":`...)
+	b = appendOptional(b, m.Receipts, strconv.AppendBool)
 	b = append(b, `,"settles":`...)
 	b = AppendSettles(b, m.Settles)
 	b = append(b, `,"request_id":`...)

@@ -37,9 +37,9 @@ var ErrNoReply = errors.New("b2b: only events of messages can be replied to")
 type ReplyOption func(*replyOptions)
 
 type replyOptions struct {
-	requestID          *string
-	automatic, noReply *bool
-	settles            *b2bv1.Settles
+	requestID                    *string
+	automatic, noReply, receipts *bool
+	settles                      *b2bv1.Settles
 }
 
 // WithRequestID sets the request id of a reply. A handler that replies to an event a second time with
@@ -51,6 +51,10 @@ func WithAutomatic() ReplyOption { return func(o *replyOptions) { o.automatic = 
 
 // WithNoReply marks a reply that wants no answer, such as a thank-you.
 func WithNoReply() ReplyOption { return func(o *replyOptions) { o.noReply = proto.Bool(true) } }
+
+// WithReceipts asks for receipts of a reply: events of the type delivery_updated, for streams that name
+// it, and deliveries of the kind receipt.
+func WithReceipts() ReplyOption { return func(o *replyOptions) { o.receipts = proto.Bool(true) } }
 
 // WithSettles settles a delivery together with the reply: both happen, or neither.
 func WithSettles(delivery *b2bv1.Delivery) ReplyOption {
@@ -88,13 +92,13 @@ func (c *Client) replyTo(ctx context.Context, to place, content string, o *reply
 			if to.message != "" {
 				r.ReplyTo = &to.message
 			}
-			r.RequestId, r.Automatic, r.NoReply, r.Settles = o.requestID, o.automatic, o.noReply, o.settles
+			r.RequestId, r.Automatic, r.NoReply, r.Receipts, r.Settles = o.requestID, o.automatic, o.noReply, o.receipts, o.settles
 		})
 		return sent.GetId(), err
 	case to.channel != "":
 		res, err := c.Channels.SendChannelMessage(ctx, &b2bv1.SendChannelMessageRequest{
 			ChannelId: &to.channel, Content: &content, RequestId: o.requestID, Automatic: o.automatic, NoReply: o.noReply,
-			Settles: o.settles,
+			Receipts: o.receipts, Settles: o.settles,
 		})
 		return res.GetMessage().GetId(), err
 	}

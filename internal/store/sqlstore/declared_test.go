@@ -316,6 +316,7 @@ var declared = map[string]any{
 	"selectUploadedOn":             selectUploadedOn,
 	"selectVersion":                selectVersion,
 	"selectWaitingDeliveries":      selectWaitingDeliveries,
+	"selectWaitingReported":        selectWaitingReported,
 	"selectWebhookLease":           selectWebhookLease,
 	"selectWebhookPosition":        selectWebhookPosition,
 	"selectWebhookShare":           selectWebhookShare,

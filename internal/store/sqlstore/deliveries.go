@@ -278,6 +278,23 @@ func (t *tx) DueDeliveries(ctx context.Context, now int64, limit int) ([]store.D
 	return list[store.Delivery](ctx, t.reader, selectDueDeliveries, now, t.org, max(limit, 0))
 }
 
+// SQLite would find the scopes by another index.
+const (
+	waitingReported   = " WHERE state = 3 AND sender_id IS NOT NULL AND scope_id IN (SELECT value FROM json_each(?))"
+	waitingReportedPG = " WHERE state = 3 AND sender_id IS NOT NULL AND scope_id = ANY (ARRAY(SELECT json_array_elements_text(?::json)))"
+)
+
+var selectWaitingReported = read(onDeliveries, deliveryColumns+selectDeliveries+" INDEXED BY deliveries_waiting_reported"+waitingReported).
+	inPostgres(deliveryColumns + selectDeliveries + waitingReportedPG)
+
+func (t *tx) WaitingReported(ctx context.Context, scopes []string) ([]store.Delivery, error) {
+	ids, err := jsonList(scopes)
+	if err != nil {
+		return nil, err
+	}
+	return list[store.Delivery](ctx, t.reader, selectWaitingReported, ids)
+}
+
 var resumeWaiting = update(onDeliveries, "UPDATE deliveries SET state = 1, due = 0, lease = NULL, waits_for = 0, reason = NULL WHERE bot_id = ? AND scope_id = ? AND state = 3")
 
 func (t *tx) ResumeWaiting(ctx context.Context, bot, scope string) error {

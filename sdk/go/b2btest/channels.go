@@ -157,7 +157,7 @@ func (o *org) say(c *channel, bot *b2bv1.Bot, req contents) (*b2bv1.ChannelMessa
 	message := &b2bv1.ChannelMessage{
 		Id: o.newID("message"), ChannelId: c.about.GetId(), SenderId: bot.GetId(),
 		Content: text, ContentType: kind, Parts: parts, CreatedAt: o.timestamp(),
-		Automatic: mark(req.GetAutomatic()), NoReply: mark(req.GetNoReply()),
+		Automatic: mark(req.GetAutomatic()), NoReply: mark(req.GetNoReply()), Receipts: mark(req.GetReceipts()),
 	}
 	c.messages = append(c.messages, message)
 	return message, o.emit(c.members, &b2bv1.Event{Event: &b2bv1.Event_Message{

@@ -138,6 +138,7 @@ type contents interface {
 	GetParts() *b2bv1.PartList
 	GetAutomatic() bool
 	GetNoReply() bool
+	GetReceipts() bool
 }
 
 // mark returns a mark of a message as the server shows it: true, or absent.

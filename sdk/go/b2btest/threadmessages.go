@@ -24,7 +24,7 @@ func (h handlers) SendThreadMessage(ctx context.Context, req *b2bv1.SendThreadMe
 		Id: h.org.newID("message"), ThreadId: t.about.GetId(), SenderId: proto.String(caller(ctx).GetId()), SenderName: caller(ctx).GetName(),
 		Content: text, ContentType: kind, Parts: parts, Mentions: mentions, MentionAll: all,
 		ReplyToId: req.ReplyTo, Metadata: req.Metadata, CreatedAt: h.org.timestamp(),
-		Automatic: mark(req.GetAutomatic()), NoReply: mark(req.GetNoReply()),
+		Automatic: mark(req.GetAutomatic()), NoReply: mark(req.GetNoReply()), Receipts: mark(req.GetReceipts()),
 	}
 	if req.GetReplyTo() != "" {
 		i := slices.IndexFunc(t.messages, func(m *b2bv1.ThreadMessage) bool { return m.GetId() == req.GetReplyTo() })

@@ -394,7 +394,10 @@ type ChannelMessage struct {
 	// True if the sender said that no person and no model wrote the message; else absent. Since 0.2.
 	Automatic *bool `protobuf:"varint,20,opt,name=automatic,proto3,oneof" json:"automatic,omitempty"`
 	// True if the sender wants no answer; else absent. Since 0.2.
-	NoReply       *bool `protobuf:"varint,21,opt,name=no_reply,json=noReply,proto3,oneof" json:"no_reply,omitempty"`
+	NoReply *bool `protobuf:"varint,21,opt,name=no_reply,json=noReply,proto3,oneof" json:"no_reply,omitempty"`
+	// Only in the response that sends the message and in its event: true if the sender asked for
+	// receipts. Since 0.2.
+	Receipts      *bool `protobuf:"varint,22,opt,name=receipts,proto3,oneof" json:"receipts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -513,6 +516,13 @@ func (x *ChannelMessage) GetNoReply() bool {
 	return false
 }
 
+func (x *ChannelMessage) GetReceipts() bool {
+	if x != nil && x.Receipts != nil {
+		return *x.Receipts
+	}
+	return false
+}
+
 // A direct message in the inbox.
 type InboxMessage struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -583,6 +593,8 @@ type SendDirectMessageRequest struct {
 	Automatic *bool `protobuf:"varint,5,opt,name=automatic,proto3,oneof" json:"automatic,omitempty"`
 	// Whether the message wants no answer: it triggers no agent. Since 0.2.
 	NoReply *bool `protobuf:"varint,6,opt,name=no_reply,json=noReply,proto3,oneof" json:"no_reply,omitempty"`
+	// Whether the sender is told what becomes of the message at each addressee. Since 0.2.
+	Receipts *bool `protobuf:"varint,7,opt,name=receipts,proto3,oneof" json:"receipts,omitempty"`
 	// A delivery that it settles, in the same transaction.
 	Settles *Settles `protobuf:"bytes,101,opt,name=settles,proto3,oneof" json:"settles,omitempty"`
 	// Makes the call idempotent for 24 hours; empty counts as absent.
@@ -659,6 +671,13 @@ func (x *SendDirectMessageRequest) GetAutomatic() bool {
 func (x *SendDirectMessageRequest) GetNoReply() bool {
 	if x != nil && x.NoReply != nil {
 		return *x.NoReply
+	}
+	return false
+}
+
+func (x *SendDirectMessageRequest) GetReceipts() bool {
+	if x != nil && x.Receipts != nil {
+		return *x.Receipts
 	}
 	return false
 }
@@ -765,6 +784,8 @@ type SendChannelMessageRequest struct {
 	Automatic *bool `protobuf:"varint,5,opt,name=automatic,proto3,oneof" json:"automatic,omitempty"`
 	// Whether the message wants no answer: it triggers no agent. Since 0.2.
 	NoReply *bool `protobuf:"varint,6,opt,name=no_reply,json=noReply,proto3,oneof" json:"no_reply,omitempty"`
+	// Whether the sender is told what becomes of the message at each addressee. Since 0.2.
+	Receipts *bool `protobuf:"varint,7,opt,name=receipts,proto3,oneof" json:"receipts,omitempty"`
 	// A delivery that it settles, in the same transaction.
 	Settles *Settles `protobuf:"bytes,101,opt,name=settles,proto3,oneof" json:"settles,omitempty"`
 	// Makes the call idempotent for 24 hours; empty counts as absent.
@@ -841,6 +862,13 @@ func (x *SendChannelMessageRequest) GetAutomatic() bool {
 func (x *SendChannelMessageRequest) GetNoReply() bool {
 	if x != nil && x.NoReply != nil {
 		return *x.NoReply
+	}
+	return false
+}
+
+func (x *SendChannelMessageRequest) GetReceipts() bool {
+	if x != nil && x.Receipts != nil {
+		return *x.Receipts
 	}
 	return false
 }
@@ -1423,7 +1451,7 @@ const file_b2b_v1_channel_proto_rawDesc = "" +
 	"created_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x12D\n" +
 	"\x10last_activity_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x0elastActivityAt\x127\n" +
 	"\amembers\x18\x06 \x03(\v2\x15.b2b.v1.ChannelMemberB\x06\xe2\xb5\x18\x02\bbR\amembersB\a\n" +
-	"\x05_name\"\xa7\x04\n" +
+	"\x05_name\"\xdd\x04\n" +
 	"\x0eChannelMessage\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n" +
 	"\n" +
@@ -1442,34 +1470,38 @@ const file_b2b_v1_channel_proto_rawDesc = "" +
 	" \x01(\tB\x06ڵ\x18\x02\b\x01H\x02R\n" +
 	"tracestate\x88\x01\x01\x12)\n" +
 	"\tautomatic\x18\x14 \x01(\bB\x06ڵ\x18\x02\b\x01H\x03R\tautomatic\x88\x01\x01\x12&\n" +
-	"\bno_reply\x18\x15 \x01(\bB\x06ڵ\x18\x02\b\x01H\x04R\anoReply\x88\x01\x01B\x0e\n" +
+	"\bno_reply\x18\x15 \x01(\bB\x06ڵ\x18\x02\b\x01H\x04R\anoReply\x88\x01\x01\x12'\n" +
+	"\breceipts\x18\x16 \x01(\bB\x06ڵ\x18\x02\b\x01H\x05R\breceipts\x88\x01\x01B\x0e\n" +
 	"\f_sender_nameB\x0e\n" +
 	"\f_traceparentB\r\n" +
 	"\v_tracestateB\f\n" +
 	"\n" +
 	"_automaticB\v\n" +
-	"\t_no_reply\"\x81\x01\n" +
+	"\t_no_replyB\v\n" +
+	"\t_receipts\"\x81\x01\n" +
 	"\fInboxMessage\x128\n" +
 	"\amessage\x18\x01 \x01(\v2\x16.b2b.v1.ChannelMessageB\x06ڵ\x18\x020\x01R\amessage\x12&\n" +
 	"\fchannel_name\x18\x02 \x01(\tH\x00R\vchannelName\x88\x01\x01B\x0f\n" +
-	"\r_channel_name\"\xd4\x03\n" +
+	"\r_channel_name\"\x82\x04\n" +
 	"\x18SendDirectMessageRequest\x12\x1b\n" +
 	"\x02to\x18\x01 \x01(\tB\x06ڵ\x18\x02P\x01H\x00R\x02to\x88\x01\x01\x128\n" +
 	"\acontent\x18\x02 \x01(\tB\x19\xe2\xb5\x18\x15\b2\x1a\x11unless configuredH\x01R\acontent\x88\x01\x01\x120\n" +
 	"\fcontent_type\x18\x03 \x01(\tB\b\xe2\xb5\x18\x04\b3\x10\x01H\x02R\vcontentType\x88\x01\x01\x12.\n" +
 	"\x05parts\x18\x04 \x01(\v2\x10.b2b.v1.PartListB\x06ڵ\x18\x02@\x01R\x05parts\x12!\n" +
 	"\tautomatic\x18\x05 \x01(\bH\x03R\tautomatic\x88\x01\x01\x12\x1e\n" +
-	"\bno_reply\x18\x06 \x01(\bH\x04R\anoReply\x88\x01\x01\x126\n" +
-	"\asettles\x18e \x01(\v2\x0f.b2b.v1.SettlesB\x06ڵ\x18\x02@\x01H\x05R\asettles\x88\x01\x01\x12*\n" +
+	"\bno_reply\x18\x06 \x01(\bH\x04R\anoReply\x88\x01\x01\x12\x1f\n" +
+	"\breceipts\x18\a \x01(\bH\x05R\breceipts\x88\x01\x01\x126\n" +
+	"\asettles\x18e \x01(\v2\x0f.b2b.v1.SettlesB\x06ڵ\x18\x02@\x01H\x06R\asettles\x88\x01\x01\x12*\n" +
 	"\n" +
-	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\x06R\trequestId\x88\x01\x01B\x05\n" +
+	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\aR\trequestId\x88\x01\x01B\x05\n" +
 	"\x03_toB\n" +
 	"\n" +
 	"\b_contentB\x0f\n" +
 	"\r_content_typeB\f\n" +
 	"\n" +
 	"_automaticB\v\n" +
-	"\t_no_replyB\n" +
+	"\t_no_replyB\v\n" +
+	"\t_receiptsB\n" +
 	"\n" +
 	"\b_settlesB\r\n" +
 	"\v_request_id\"\xcc\x01\n" +
@@ -1481,7 +1513,7 @@ const file_b2b_v1_channel_proto_rawDesc = "" +
 	"\n" +
 	"recipients\x18\x04 \x01(\v2\x12.b2b.v1.RecipientsB\x06ڵ\x18\x02\b\x01H\x00R\n" +
 	"recipients\x88\x01\x01B\r\n" +
-	"\v_recipients\"\xe4\x03\n" +
+	"\v_recipients\"\x92\x04\n" +
 	"\x19SendChannelMessageRequest\x12\"\n" +
 	"\n" +
 	"channel_id\x18\x01 \x01(\tH\x00R\tchannelId\x88\x01\x01\x128\n" +
@@ -1489,17 +1521,19 @@ const file_b2b_v1_channel_proto_rawDesc = "" +
 	"\fcontent_type\x18\x03 \x01(\tB\b\xe2\xb5\x18\x04\b3\x10\x01H\x02R\vcontentType\x88\x01\x01\x12.\n" +
 	"\x05parts\x18\x04 \x01(\v2\x10.b2b.v1.PartListB\x06ڵ\x18\x02@\x01R\x05parts\x12!\n" +
 	"\tautomatic\x18\x05 \x01(\bH\x03R\tautomatic\x88\x01\x01\x12\x1e\n" +
-	"\bno_reply\x18\x06 \x01(\bH\x04R\anoReply\x88\x01\x01\x126\n" +
-	"\asettles\x18e \x01(\v2\x0f.b2b.v1.SettlesB\x06ڵ\x18\x02@\x01H\x05R\asettles\x88\x01\x01\x12*\n" +
+	"\bno_reply\x18\x06 \x01(\bH\x04R\anoReply\x88\x01\x01\x12\x1f\n" +
+	"\breceipts\x18\a \x01(\bH\x05R\breceipts\x88\x01\x01\x126\n" +
+	"\asettles\x18e \x01(\v2\x0f.b2b.v1.SettlesB\x06ڵ\x18\x02@\x01H\x06R\asettles\x88\x01\x01\x12*\n" +
 	"\n" +
-	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\x06R\trequestId\x88\x01\x01B\r\n" +
+	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\aR\trequestId\x88\x01\x01B\r\n" +
 	"\v_channel_idB\n" +
 	"\n" +
 	"\b_contentB\x0f\n" +
 	"\r_content_typeB\f\n" +
 	"\n" +
 	"_automaticB\v\n" +
-	"\t_no_replyB\n" +
+	"\t_no_replyB\v\n" +
+	"\t_receiptsB\n" +
 	"\n" +
 	"\b_settlesB\r\n" +
 	"\v_request_id\"\xbd\x01\n" +

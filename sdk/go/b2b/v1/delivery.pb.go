@@ -51,21 +51,24 @@ const (
 	DeliveryKind_DELIVERY_KIND_DECISION DeliveryKind = 8
 	// A decision that the bot asked for was closed, by somebody else.
 	DeliveryKind_DELIVERY_KIND_DECISION_CLOSED DeliveryKind = 9
+	// What became of a message of the bot that asked for receipts: it is done, failed or dead.
+	DeliveryKind_DELIVERY_KIND_RECEIPT DeliveryKind = 10
 )
 
 // Enum value maps for DeliveryKind.
 var (
 	DeliveryKind_name = map[int32]string{
-		0: "DELIVERY_KIND_UNSPECIFIED",
-		1: "DELIVERY_KIND_DIRECT",
-		2: "DELIVERY_KIND_MENTION",
-		3: "DELIVERY_KIND_REPLY",
-		4: "DELIVERY_KIND_ALL",
-		5: "DELIVERY_KIND_INVITATION",
-		6: "DELIVERY_KIND_JOIN_REQUEST",
-		7: "DELIVERY_KIND_JOIN_RESOLVED",
-		8: "DELIVERY_KIND_DECISION",
-		9: "DELIVERY_KIND_DECISION_CLOSED",
+		0:  "DELIVERY_KIND_UNSPECIFIED",
+		1:  "DELIVERY_KIND_DIRECT",
+		2:  "DELIVERY_KIND_MENTION",
+		3:  "DELIVERY_KIND_REPLY",
+		4:  "DELIVERY_KIND_ALL",
+		5:  "DELIVERY_KIND_INVITATION",
+		6:  "DELIVERY_KIND_JOIN_REQUEST",
+		7:  "DELIVERY_KIND_JOIN_RESOLVED",
+		8:  "DELIVERY_KIND_DECISION",
+		9:  "DELIVERY_KIND_DECISION_CLOSED",
+		10: "DELIVERY_KIND_RECEIPT",
 	}
 	DeliveryKind_value = map[string]int32{
 		"DELIVERY_KIND_UNSPECIFIED":     0,
@@ -78,6 +81,7 @@ var (
 		"DELIVERY_KIND_JOIN_RESOLVED":   7,
 		"DELIVERY_KIND_DECISION":        8,
 		"DELIVERY_KIND_DECISION_CLOSED": 9,
+		"DELIVERY_KIND_RECEIPT":         10,
 	}
 )
 
@@ -1968,7 +1972,7 @@ const file_b2b_v1_delivery_proto_rawDesc = "" +
 	"\x05items\x18\x01 \x03(\v2\x0f.b2b.v1.ReceiptB\x06\xe2\xb5\x18\x02\bZR\x05items\x12\x19\n" +
 	"\bhas_more\x18\x02 \x01(\bR\ahasMore\x12#\n" +
 	"\x06cursor\x18\x03 \x01(\tB\x06ڵ\x18\x02\b\x01H\x00R\x06cursor\x88\x01\x01B\t\n" +
-	"\a_cursor*\xb0\x02\n" +
+	"\a_cursor*\xcb\x02\n" +
 	"\fDeliveryKind\x12\x1d\n" +
 	"\x19DELIVERY_KIND_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14DELIVERY_KIND_DIRECT\x10\x01\x12\x19\n" +
@@ -1979,7 +1983,9 @@ const file_b2b_v1_delivery_proto_rawDesc = "" +
 	"\x1aDELIVERY_KIND_JOIN_REQUEST\x10\x06\x12\x1f\n" +
 	"\x1bDELIVERY_KIND_JOIN_RESOLVED\x10\a\x12\x1a\n" +
 	"\x16DELIVERY_KIND_DECISION\x10\b\x12!\n" +
-	"\x1dDELIVERY_KIND_DECISION_CLOSED\x10\t*\xb5\x01\n" +
+	"\x1dDELIVERY_KIND_DECISION_CLOSED\x10\t\x12\x19\n" +
+	"\x15DELIVERY_KIND_RECEIPT\x10\n" +
+	"*\xb5\x01\n" +
 	"\rDeliveryState\x12\x1e\n" +
 	"\x1aDELIVERY_STATE_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15DELIVERY_STATE_QUEUED\x10\x01\x12\x19\n" +

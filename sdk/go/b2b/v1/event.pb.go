@@ -1142,6 +1142,7 @@ type Event struct {
 	//	*Event_AccessChanged
 	//	*Event_LeaseAcquired
 	//	*Event_LeaseReleased
+	//	*Event_DeliveryUpdated
 	//	*Event_DecisionAsked
 	//	*Event_DecisionClosed
 	Event         isEvent_Event `protobuf_oneof:"event"`
@@ -1357,6 +1358,15 @@ func (x *Event) GetLeaseReleased() *LeaseReleasedEvent {
 	return nil
 }
 
+func (x *Event) GetDeliveryUpdated() *DeliveryUpdatedEvent {
+	if x != nil {
+		if x, ok := x.Event.(*Event_DeliveryUpdated); ok {
+			return x.DeliveryUpdated
+		}
+	}
+	return nil
+}
+
 func (x *Event) GetDecisionAsked() *DecisionAskedEvent {
 	if x != nil {
 		if x, ok := x.Event.(*Event_DecisionAsked); ok {
@@ -1474,6 +1484,11 @@ type Event_LeaseReleased struct {
 	LeaseReleased *LeaseReleasedEvent `protobuf:"bytes,19,opt,name=lease_released,json=leaseReleased,proto3,oneof"`
 }
 
+type Event_DeliveryUpdated struct {
+	// A message that asked for receipts was taken up, put aside, settled or given up by an addressee.
+	DeliveryUpdated *DeliveryUpdatedEvent `protobuf:"bytes,20,opt,name=delivery_updated,json=deliveryUpdated,proto3,oneof"`
+}
+
 type Event_DecisionAsked struct {
 	// A bot asks for a decision.
 	DecisionAsked *DecisionAskedEvent `protobuf:"bytes,24,opt,name=decision_asked,json=decisionAsked,proto3,oneof"`
@@ -1521,6 +1536,8 @@ func (*Event_AccessChanged) isEvent_Event() {}
 func (*Event_LeaseAcquired) isEvent_Event() {}
 
 func (*Event_LeaseReleased) isEvent_Event() {}
+
+func (*Event_DeliveryUpdated) isEvent_Event() {}
 
 func (*Event_DecisionAsked) isEvent_Event() {}
 
@@ -2864,6 +2881,80 @@ func (x *LeaseReleasedEvent) GetBy() string {
 	return ""
 }
 
+// What became of a message at one of its addressees has changed. Delivered to the bot that sent it, to
+// whom names the type.
+type DeliveryUpdatedEvent struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The message.
+	MessageId string `protobuf:"bytes,1,opt,name=message_id,json=messageId,proto3" json:"message_id,omitempty"`
+	// Its thread.
+	ThreadId *string `protobuf:"bytes,2,opt,name=thread_id,json=threadId,proto3,oneof" json:"thread_id,omitempty"`
+	// Its channel.
+	ChannelId *string `protobuf:"bytes,3,opt,name=channel_id,json=channelId,proto3,oneof" json:"channel_id,omitempty"`
+	// What became of it at the bot.
+	Receipt       *Receipt `protobuf:"bytes,4,opt,name=receipt,proto3" json:"receipt,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeliveryUpdatedEvent) Reset() {
+	*x = DeliveryUpdatedEvent{}
+	mi := &file_b2b_v1_event_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeliveryUpdatedEvent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeliveryUpdatedEvent) ProtoMessage() {}
+
+func (x *DeliveryUpdatedEvent) ProtoReflect() protoreflect.Message {
+	mi := &file_b2b_v1_event_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeliveryUpdatedEvent.ProtoReflect.Descriptor instead.
+func (*DeliveryUpdatedEvent) Descriptor() ([]byte, []int) {
+	return file_b2b_v1_event_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *DeliveryUpdatedEvent) GetMessageId() string {
+	if x != nil {
+		return x.MessageId
+	}
+	return ""
+}
+
+func (x *DeliveryUpdatedEvent) GetThreadId() string {
+	if x != nil && x.ThreadId != nil {
+		return *x.ThreadId
+	}
+	return ""
+}
+
+func (x *DeliveryUpdatedEvent) GetChannelId() string {
+	if x != nil && x.ChannelId != nil {
+		return *x.ChannelId
+	}
+	return ""
+}
+
+func (x *DeliveryUpdatedEvent) GetReceipt() *Receipt {
+	if x != nil {
+		return x.Receipt
+	}
+	return nil
+}
+
 // A bot asks for a decision. Delivered to its thread or channel and to org admins, to whom names the
 // type.
 type DecisionAskedEvent struct {
@@ -2876,7 +2967,7 @@ type DecisionAskedEvent struct {
 
 func (x *DecisionAskedEvent) Reset() {
 	*x = DecisionAskedEvent{}
-	mi := &file_b2b_v1_event_proto_msgTypes[35]
+	mi := &file_b2b_v1_event_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2888,7 +2979,7 @@ func (x *DecisionAskedEvent) String() string {
 func (*DecisionAskedEvent) ProtoMessage() {}
 
 func (x *DecisionAskedEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_b2b_v1_event_proto_msgTypes[35]
+	mi := &file_b2b_v1_event_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2901,7 +2992,7 @@ func (x *DecisionAskedEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecisionAskedEvent.ProtoReflect.Descriptor instead.
 func (*DecisionAskedEvent) Descriptor() ([]byte, []int) {
-	return file_b2b_v1_event_proto_rawDescGZIP(), []int{35}
+	return file_b2b_v1_event_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *DecisionAskedEvent) GetDecision() *Decision {
@@ -2922,7 +3013,7 @@ type DecisionClosedEvent struct {
 
 func (x *DecisionClosedEvent) Reset() {
 	*x = DecisionClosedEvent{}
-	mi := &file_b2b_v1_event_proto_msgTypes[36]
+	mi := &file_b2b_v1_event_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2934,7 +3025,7 @@ func (x *DecisionClosedEvent) String() string {
 func (*DecisionClosedEvent) ProtoMessage() {}
 
 func (x *DecisionClosedEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_b2b_v1_event_proto_msgTypes[36]
+	mi := &file_b2b_v1_event_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2947,7 +3038,7 @@ func (x *DecisionClosedEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecisionClosedEvent.ProtoReflect.Descriptor instead.
 func (*DecisionClosedEvent) Descriptor() ([]byte, []int) {
-	return file_b2b_v1_event_proto_rawDescGZIP(), []int{36}
+	return file_b2b_v1_event_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *DecisionClosedEvent) GetDecision() *Decision {
@@ -2961,7 +3052,7 @@ var File_b2b_v1_event_proto protoreflect.FileDescriptor
 
 const file_b2b_v1_event_proto_rawDesc = "" +
 	"\n" +
-	"\x12b2b/v1/event.proto\x12\x06b2b.v1\x1a\x1bb2b/options/v1/limits.proto\x1a\x1cb2b/options/v1/options.proto\x1a\x15b2b/v1/artifact.proto\x1a\x10b2b/v1/bot.proto\x1a\x14b2b/v1/channel.proto\x1a\x15b2b/v1/decision.proto\x1a\x12b2b/v1/lease.proto\x1a\x14b2b/v1/message.proto\x1a\x13b2b/v1/thread.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbd\x01\n" +
+	"\x12b2b/v1/event.proto\x12\x06b2b.v1\x1a\x1bb2b/options/v1/limits.proto\x1a\x1cb2b/options/v1/options.proto\x1a\x15b2b/v1/artifact.proto\x1a\x10b2b/v1/bot.proto\x1a\x14b2b/v1/channel.proto\x1a\x15b2b/v1/decision.proto\x1a\x12b2b/v1/lease.proto\x1a\x14b2b/v1/message.proto\x1a\x14b2b/v1/receipt.proto\x1a\x13b2b/v1/thread.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbd\x01\n" +
 	"\x10SubscribeRequest\x120\n" +
 	"\x06cursor\x18\x01 \x01(\tB\x13ڵ\x18\x0fJ\rLast-Event-IDH\x00R\x06cursor\x88\x01\x01\x12\x1c\n" +
 	"\x05types\x18\x02 \x03(\tB\x06\xe2\xb5\x18\x02\bPR\x05types\x12%\n" +
@@ -3032,7 +3123,7 @@ const file_b2b_v1_event_proto_rawDesc = "" +
 	"\x15thread_status_changes\x18\x02 \x01(\x05R\x13threadStatusChanges\x12+\n" +
 	"\x11thread_activities\x18\x03 \x01(\x05R\x10threadActivities\x12)\n" +
 	"\x10channel_messages\x18\x04 \x01(\x05R\x0fchannelMessages\x12\x14\n" +
-	"\x05total\x18\x05 \x01(\x05R\x05total\"\xd2\r\n" +
+	"\x05total\x18\x05 \x01(\x05R\x05total\"\xa8\x0e\n" +
 	"\x05Event\x12?\n" +
 	"\amessage\x18\x01 \x01(\v2\x14.b2b.v1.MessageEventB\rڵ\x18\x02X\x01\xea\xb5\x18\x03\n" +
 	"\x01\x01H\x00R\amessage\x12O\n" +
@@ -3076,7 +3167,9 @@ const file_b2b_v1_event_proto_rawDesc = "" +
 	"\x02\x01\x03\x10\x01H\x00R\rleaseAcquired\x12O\n" +
 	"\x0elease_released\x18\x13 \x01(\v2\x1a.b2b.v1.LeaseReleasedEventB\n" +
 	"\xea\xb5\x18\x06\n" +
-	"\x02\x01\x03\x10\x01H\x00R\rleaseReleased\x12N\n" +
+	"\x02\x01\x03\x10\x01H\x00R\rleaseReleased\x12T\n" +
+	"\x10delivery_updated\x18\x14 \x01(\v2\x1c.b2b.v1.DeliveryUpdatedEventB\t\xea\xb5\x18\x05\n" +
+	"\x01\x01\x10\x01H\x00R\x0fdeliveryUpdated\x12N\n" +
 	"\x0edecision_asked\x18\x18 \x01(\v2\x1a.b2b.v1.DecisionAskedEventB\t\xea\xb5\x18\x05\n" +
 	"\x01\x01\x10\x01H\x00R\rdecisionAsked\x12Q\n" +
 	"\x0fdecision_closed\x18\x19 \x01(\v2\x1b.b2b.v1.DecisionClosedEventB\t\xea\xb5\x18\x05\n" +
@@ -3175,7 +3268,17 @@ const file_b2b_v1_event_proto_rawDesc = "" +
 	"\x05lease\x18\x01 \x01(\v2\r.b2b.v1.LeaseR\x05lease\x12(\n" +
 	"\x06reason\x18\x02 \x01(\x0e2\x10.b2b.v1.LeaseEndR\x06reason\x12\x1b\n" +
 	"\x02by\x18\x03 \x01(\tB\x06ڵ\x18\x02\b\x01H\x00R\x02by\x88\x01\x01B\x05\n" +
-	"\x03_by\"B\n" +
+	"\x03_by\"\xd3\x01\n" +
+	"\x14DeliveryUpdatedEvent\x12\x1d\n" +
+	"\n" +
+	"message_id\x18\x01 \x01(\tR\tmessageId\x12(\n" +
+	"\tthread_id\x18\x02 \x01(\tB\x06ڵ\x18\x02\b\x01H\x00R\bthreadId\x88\x01\x01\x12*\n" +
+	"\n" +
+	"channel_id\x18\x03 \x01(\tB\x06ڵ\x18\x02\b\x01H\x01R\tchannelId\x88\x01\x01\x12)\n" +
+	"\areceipt\x18\x04 \x01(\v2\x0f.b2b.v1.ReceiptR\areceiptB\f\n" +
+	"\n" +
+	"_thread_idB\r\n" +
+	"\v_channel_id\"B\n" +
 	"\x12DecisionAskedEvent\x12,\n" +
 	"\bdecision\x18\x01 \x01(\v2\x10.b2b.v1.DecisionR\bdecision\"C\n" +
 	"\x13DecisionClosedEvent\x12,\n" +
@@ -3215,7 +3318,7 @@ func file_b2b_v1_event_proto_rawDescGZIP() []byte {
 }
 
 var file_b2b_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_b2b_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
+var file_b2b_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
 var file_b2b_v1_event_proto_goTypes = []any{
 	(ArtifactAction)(0),                // 0: b2b.v1.ArtifactAction
 	(ParticipantAction)(0),             // 1: b2b.v1.ParticipantAction
@@ -3255,34 +3358,36 @@ var file_b2b_v1_event_proto_goTypes = []any{
 	(*AccessChangedEvent)(nil),         // 35: b2b.v1.AccessChangedEvent
 	(*LeaseAcquiredEvent)(nil),         // 36: b2b.v1.LeaseAcquiredEvent
 	(*LeaseReleasedEvent)(nil),         // 37: b2b.v1.LeaseReleasedEvent
-	(*DecisionAskedEvent)(nil),         // 38: b2b.v1.DecisionAskedEvent
-	(*DecisionClosedEvent)(nil),        // 39: b2b.v1.DecisionClosedEvent
-	(*timestamppb.Timestamp)(nil),      // 40: google.protobuf.Timestamp
-	(JoinStatus)(0),                    // 41: b2b.v1.JoinStatus
-	(*ChannelMessage)(nil),             // 42: b2b.v1.ChannelMessage
-	(*Channel)(nil),                    // 43: b2b.v1.Channel
-	(*Thread)(nil),                     // 44: b2b.v1.Thread
-	(ThreadStatus)(0),                  // 45: b2b.v1.ThreadStatus
-	(*ThreadMessage)(nil),              // 46: b2b.v1.ThreadMessage
-	(*Artifact)(nil),                   // 47: b2b.v1.Artifact
-	(JoinRequestStatus)(0),             // 48: b2b.v1.JoinRequestStatus
-	(*Lease)(nil),                      // 49: b2b.v1.Lease
-	(*Decision)(nil),                   // 50: b2b.v1.Decision
+	(*DeliveryUpdatedEvent)(nil),       // 38: b2b.v1.DeliveryUpdatedEvent
+	(*DecisionAskedEvent)(nil),         // 39: b2b.v1.DecisionAskedEvent
+	(*DecisionClosedEvent)(nil),        // 40: b2b.v1.DecisionClosedEvent
+	(*timestamppb.Timestamp)(nil),      // 41: google.protobuf.Timestamp
+	(JoinStatus)(0),                    // 42: b2b.v1.JoinStatus
+	(*ChannelMessage)(nil),             // 43: b2b.v1.ChannelMessage
+	(*Channel)(nil),                    // 44: b2b.v1.Channel
+	(*Thread)(nil),                     // 45: b2b.v1.Thread
+	(ThreadStatus)(0),                  // 46: b2b.v1.ThreadStatus
+	(*ThreadMessage)(nil),              // 47: b2b.v1.ThreadMessage
+	(*Artifact)(nil),                   // 48: b2b.v1.Artifact
+	(JoinRequestStatus)(0),             // 49: b2b.v1.JoinRequestStatus
+	(*Lease)(nil),                      // 50: b2b.v1.Lease
+	(*Receipt)(nil),                    // 51: b2b.v1.Receipt
+	(*Decision)(nil),                   // 52: b2b.v1.Decision
 }
 var file_b2b_v1_event_proto_depIdxs = []int32{
 	15, // 0: b2b.v1.SubscribeResponse.event:type_name -> b2b.v1.Event
-	40, // 1: b2b.v1.ListCatchupEventsRequest.since:type_name -> google.protobuf.Timestamp
+	41, // 1: b2b.v1.ListCatchupEventsRequest.since:type_name -> google.protobuf.Timestamp
 	7,  // 2: b2b.v1.ListCatchupEventsResponse.events:type_name -> b2b.v1.CatchupEvent
-	40, // 3: b2b.v1.CatchupEvent.occurred_at:type_name -> google.protobuf.Timestamp
+	41, // 3: b2b.v1.CatchupEvent.occurred_at:type_name -> google.protobuf.Timestamp
 	8,  // 4: b2b.v1.CatchupEvent.thread_invited:type_name -> b2b.v1.ThreadInvitedCatchup
 	28, // 5: b2b.v1.CatchupEvent.thread_status_changed:type_name -> b2b.v1.ThreadStatusChangedEvent
 	9,  // 6: b2b.v1.CatchupEvent.thread_message_summary:type_name -> b2b.v1.ThreadMessagesCatchup
 	10, // 7: b2b.v1.CatchupEvent.thread_artifact_added:type_name -> b2b.v1.ThreadArtifactsCatchup
 	11, // 8: b2b.v1.CatchupEvent.channel_message_summary:type_name -> b2b.v1.ChannelMessagesCatchup
 	12, // 9: b2b.v1.CatchupEvent.thread_participant_removed:type_name -> b2b.v1.ThreadRemovedCatchup
-	40, // 10: b2b.v1.ThreadMessagesCatchup.last_at:type_name -> google.protobuf.Timestamp
-	40, // 11: b2b.v1.ChannelMessagesCatchup.last_at:type_name -> google.protobuf.Timestamp
-	40, // 12: b2b.v1.CountCatchupEventsRequest.since:type_name -> google.protobuf.Timestamp
+	41, // 10: b2b.v1.ThreadMessagesCatchup.last_at:type_name -> google.protobuf.Timestamp
+	41, // 11: b2b.v1.ChannelMessagesCatchup.last_at:type_name -> google.protobuf.Timestamp
+	41, // 12: b2b.v1.CountCatchupEventsRequest.since:type_name -> google.protobuf.Timestamp
 	18, // 13: b2b.v1.Event.message:type_name -> b2b.v1.MessageEvent
 	19, // 14: b2b.v1.Event.channel_created:type_name -> b2b.v1.ChannelCreatedEvent
 	20, // 15: b2b.v1.Event.bot_online:type_name -> b2b.v1.BotOnlineEvent
@@ -3302,43 +3407,45 @@ var file_b2b_v1_event_proto_depIdxs = []int32{
 	35, // 29: b2b.v1.Event.access_changed:type_name -> b2b.v1.AccessChangedEvent
 	36, // 30: b2b.v1.Event.lease_acquired:type_name -> b2b.v1.LeaseAcquiredEvent
 	37, // 31: b2b.v1.Event.lease_released:type_name -> b2b.v1.LeaseReleasedEvent
-	38, // 32: b2b.v1.Event.decision_asked:type_name -> b2b.v1.DecisionAskedEvent
-	39, // 33: b2b.v1.Event.decision_closed:type_name -> b2b.v1.DecisionClosedEvent
-	41, // 34: b2b.v1.RegisteredBot.join_status:type_name -> b2b.v1.JoinStatus
-	42, // 35: b2b.v1.MessageEvent.message:type_name -> b2b.v1.ChannelMessage
-	43, // 36: b2b.v1.ChannelCreatedEvent.channel:type_name -> b2b.v1.Channel
-	16, // 37: b2b.v1.BotOnlineEvent.bot:type_name -> b2b.v1.BotBrief
-	16, // 38: b2b.v1.BotOfflineEvent.bot:type_name -> b2b.v1.BotBrief
-	17, // 39: b2b.v1.BotRegisteredEvent.bot:type_name -> b2b.v1.RegisteredBot
-	16, // 40: b2b.v1.BotJoinRequestEvent.bot:type_name -> b2b.v1.BotBrief
-	41, // 41: b2b.v1.BotStatusChangedEvent.join_status:type_name -> b2b.v1.JoinStatus
-	41, // 42: b2b.v1.BotStatusChangedEvent.previous_status:type_name -> b2b.v1.JoinStatus
-	44, // 43: b2b.v1.ThreadCreatedEvent.thread:type_name -> b2b.v1.Thread
-	44, // 44: b2b.v1.ThreadUpdatedEvent.thread:type_name -> b2b.v1.Thread
-	45, // 45: b2b.v1.ThreadStatusChangedEvent.from:type_name -> b2b.v1.ThreadStatus
-	45, // 46: b2b.v1.ThreadStatusChangedEvent.to:type_name -> b2b.v1.ThreadStatus
-	46, // 47: b2b.v1.ThreadMessageEvent.message:type_name -> b2b.v1.ThreadMessage
-	47, // 48: b2b.v1.ThreadArtifactEvent.artifact:type_name -> b2b.v1.Artifact
-	0,  // 49: b2b.v1.ThreadArtifactEvent.action:type_name -> b2b.v1.ArtifactAction
-	1,  // 50: b2b.v1.ThreadParticipantEvent.action:type_name -> b2b.v1.ParticipantAction
-	32, // 51: b2b.v1.ThreadParticipantEvent.label:type_name -> b2b.v1.LabelValue
-	48, // 52: b2b.v1.ThreadJoinResolvedEvent.status:type_name -> b2b.v1.JoinRequestStatus
-	49, // 53: b2b.v1.LeaseAcquiredEvent.lease:type_name -> b2b.v1.Lease
-	49, // 54: b2b.v1.LeaseReleasedEvent.lease:type_name -> b2b.v1.Lease
-	2,  // 55: b2b.v1.LeaseReleasedEvent.reason:type_name -> b2b.v1.LeaseEnd
-	50, // 56: b2b.v1.DecisionAskedEvent.decision:type_name -> b2b.v1.Decision
-	50, // 57: b2b.v1.DecisionClosedEvent.decision:type_name -> b2b.v1.Decision
-	3,  // 58: b2b.v1.EventService.Subscribe:input_type -> b2b.v1.SubscribeRequest
-	5,  // 59: b2b.v1.EventService.ListCatchupEvents:input_type -> b2b.v1.ListCatchupEventsRequest
-	13, // 60: b2b.v1.EventService.CountCatchupEvents:input_type -> b2b.v1.CountCatchupEventsRequest
-	4,  // 61: b2b.v1.EventService.Subscribe:output_type -> b2b.v1.SubscribeResponse
-	6,  // 62: b2b.v1.EventService.ListCatchupEvents:output_type -> b2b.v1.ListCatchupEventsResponse
-	14, // 63: b2b.v1.EventService.CountCatchupEvents:output_type -> b2b.v1.CountCatchupEventsResponse
-	61, // [61:64] is the sub-list for method output_type
-	58, // [58:61] is the sub-list for method input_type
-	58, // [58:58] is the sub-list for extension type_name
-	58, // [58:58] is the sub-list for extension extendee
-	0,  // [0:58] is the sub-list for field type_name
+	38, // 32: b2b.v1.Event.delivery_updated:type_name -> b2b.v1.DeliveryUpdatedEvent
+	39, // 33: b2b.v1.Event.decision_asked:type_name -> b2b.v1.DecisionAskedEvent
+	40, // 34: b2b.v1.Event.decision_closed:type_name -> b2b.v1.DecisionClosedEvent
+	42, // 35: b2b.v1.RegisteredBot.join_status:type_name -> b2b.v1.JoinStatus
+	43, // 36: b2b.v1.MessageEvent.message:type_name -> b2b.v1.ChannelMessage
+	44, // 37: b2b.v1.ChannelCreatedEvent.channel:type_name -> b2b.v1.Channel
+	16, // 38: b2b.v1.BotOnlineEvent.bot:type_name -> b2b.v1.BotBrief
+	16, // 39: b2b.v1.BotOfflineEvent.bot:type_name -> b2b.v1.BotBrief
+	17, // 40: b2b.v1.BotRegisteredEvent.bot:type_name -> b2b.v1.RegisteredBot
+	16, // 41: b2b.v1.BotJoinRequestEvent.bot:type_name -> b2b.v1.BotBrief
+	42, // 42: b2b.v1.BotStatusChangedEvent.join_status:type_name -> b2b.v1.JoinStatus
+	42, // 43: b2b.v1.BotStatusChangedEvent.previous_status:type_name -> b2b.v1.JoinStatus
+	45, // 44: b2b.v1.ThreadCreatedEvent.thread:type_name -> b2b.v1.Thread
+	45, // 45: b2b.v1.ThreadUpdatedEvent.thread:type_name -> b2b.v1.Thread
+	46, // 46: b2b.v1.ThreadStatusChangedEvent.from:type_name -> b2b.v1.ThreadStatus
+	46, // 47: b2b.v1.ThreadStatusChangedEvent.to:type_name -> b2b.v1.ThreadStatus
+	47, // 48: b2b.v1.ThreadMessageEvent.message:type_name -> b2b.v1.ThreadMessage
+	48, // 49: b2b.v1.ThreadArtifactEvent.artifact:type_name -> b2b.v1.Artifact
+	0,  // 50: b2b.v1.ThreadArtifactEvent.action:type_name -> b2b.v1.ArtifactAction
+	1,  // 51: b2b.v1.ThreadParticipantEvent.action:type_name -> b2b.v1.ParticipantAction
+	32, // 52: b2b.v1.ThreadParticipantEvent.label:type_name -> b2b.v1.LabelValue
+	49, // 53: b2b.v1.ThreadJoinResolvedEvent.status:type_name -> b2b.v1.JoinRequestStatus
+	50, // 54: b2b.v1.LeaseAcquiredEvent.lease:type_name -> b2b.v1.Lease
+	50, // 55: b2b.v1.LeaseReleasedEvent.lease:type_name -> b2b.v1.Lease
+	2,  // 56: b2b.v1.LeaseReleasedEvent.reason:type_name -> b2b.v1.LeaseEnd
+	51, // 57: b2b.v1.DeliveryUpdatedEvent.receipt:type_name -> b2b.v1.Receipt
+	52, // 58: b2b.v1.DecisionAskedEvent.decision:type_name -> b2b.v1.Decision
+	52, // 59: b2b.v1.DecisionClosedEvent.decision:type_name -> b2b.v1.Decision
+	3,  // 60: b2b.v1.EventService.Subscribe:input_type -> b2b.v1.SubscribeRequest
+	5,  // 61: b2b.v1.EventService.ListCatchupEvents:input_type -> b2b.v1.ListCatchupEventsRequest
+	13, // 62: b2b.v1.EventService.CountCatchupEvents:input_type -> b2b.v1.CountCatchupEventsRequest
+	4,  // 63: b2b.v1.EventService.Subscribe:output_type -> b2b.v1.SubscribeResponse
+	6,  // 64: b2b.v1.EventService.ListCatchupEvents:output_type -> b2b.v1.ListCatchupEventsResponse
+	14, // 65: b2b.v1.EventService.CountCatchupEvents:output_type -> b2b.v1.CountCatchupEventsResponse
+	63, // [63:66] is the sub-list for method output_type
+	60, // [60:63] is the sub-list for method input_type
+	60, // [60:60] is the sub-list for extension type_name
+	60, // [60:60] is the sub-list for extension extendee
+	0,  // [0:60] is the sub-list for field type_name
 }
 
 func init() { file_b2b_v1_event_proto_init() }
@@ -3352,6 +3459,7 @@ func file_b2b_v1_event_proto_init() {
 	file_b2b_v1_decision_proto_init()
 	file_b2b_v1_lease_proto_init()
 	file_b2b_v1_message_proto_init()
+	file_b2b_v1_receipt_proto_init()
 	file_b2b_v1_thread_proto_init()
 	file_b2b_v1_event_proto_msgTypes[0].OneofWrappers = []any{}
 	file_b2b_v1_event_proto_msgTypes[1].OneofWrappers = []any{}
@@ -3386,6 +3494,7 @@ func file_b2b_v1_event_proto_init() {
 		(*Event_AccessChanged)(nil),
 		(*Event_LeaseAcquired)(nil),
 		(*Event_LeaseReleased)(nil),
+		(*Event_DeliveryUpdated)(nil),
 		(*Event_DecisionAsked)(nil),
 		(*Event_DecisionClosed)(nil),
 	}
@@ -3394,13 +3503,14 @@ func file_b2b_v1_event_proto_init() {
 	file_b2b_v1_event_proto_msgTypes[29].OneofWrappers = []any{}
 	file_b2b_v1_event_proto_msgTypes[32].OneofWrappers = []any{}
 	file_b2b_v1_event_proto_msgTypes[34].OneofWrappers = []any{}
+	file_b2b_v1_event_proto_msgTypes[35].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_b2b_v1_event_proto_rawDesc), len(file_b2b_v1_event_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   37,
+			NumMessages:   38,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -732,6 +732,9 @@ type ThreadMessage struct {
 	Automatic *bool `protobuf:"varint,20,opt,name=automatic,proto3,oneof" json:"automatic,omitempty"`
 	// True if the sender wants no answer; else absent. Since 0.2.
 	NoReply *bool `protobuf:"varint,21,opt,name=no_reply,json=noReply,proto3,oneof" json:"no_reply,omitempty"`
+	// Only in the response that sends the message and in its event: true if the sender asked for
+	// receipts. Since 0.2.
+	Receipts *bool `protobuf:"varint,22,opt,name=receipts,proto3,oneof" json:"receipts,omitempty"`
 	// Only in the response that sends the message: who it is addressed to.
 	Recipients    *Recipients `protobuf:"bytes,16,opt,name=recipients,proto3,oneof" json:"recipients,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -887,6 +890,13 @@ func (x *ThreadMessage) GetNoReply() bool {
 	return false
 }
 
+func (x *ThreadMessage) GetReceipts() bool {
+	if x != nil && x.Receipts != nil {
+		return *x.Receipts
+	}
+	return false
+}
+
 func (x *ThreadMessage) GetRecipients() *Recipients {
 	if x != nil {
 		return x.Recipients
@@ -955,7 +965,7 @@ const file_b2b_v1_message_proto_rawDesc = "" +
 	"\n" +
 	"created_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAtB\f\n" +
 	"\n" +
-	"_sender_id\"\x8d\a\n" +
+	"_sender_id\"\xc3\a\n" +
 	"\rThreadMessage\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1b\n" +
 	"\tthread_id\x18\x02 \x01(\tR\bthreadId\x12 \n" +
@@ -979,9 +989,10 @@ const file_b2b_v1_message_proto_rawDesc = "" +
 	"tracestate\x18\x0f \x01(\tB\x06ڵ\x18\x02\b\x01H\x05R\n" +
 	"tracestate\x88\x01\x01\x12)\n" +
 	"\tautomatic\x18\x14 \x01(\bB\x06ڵ\x18\x02\b\x01H\x06R\tautomatic\x88\x01\x01\x12&\n" +
-	"\bno_reply\x18\x15 \x01(\bB\x06ڵ\x18\x02\b\x01H\aR\anoReply\x88\x01\x01\x12?\n" +
+	"\bno_reply\x18\x15 \x01(\bB\x06ڵ\x18\x02\b\x01H\aR\anoReply\x88\x01\x01\x12'\n" +
+	"\breceipts\x18\x16 \x01(\bB\x06ڵ\x18\x02\b\x01H\bR\breceipts\x88\x01\x01\x12?\n" +
 	"\n" +
-	"recipients\x18\x10 \x01(\v2\x12.b2b.v1.RecipientsB\x06ڵ\x18\x02\b\x01H\bR\n" +
+	"recipients\x18\x10 \x01(\v2\x12.b2b.v1.RecipientsB\x06ڵ\x18\x02\b\x01H\tR\n" +
 	"recipients\x88\x01\x01B\f\n" +
 	"\n" +
 	"_sender_idB\x0e\n" +
@@ -992,7 +1003,8 @@ const file_b2b_v1_message_proto_rawDesc = "" +
 	"\v_tracestateB\f\n" +
 	"\n" +
 	"_automaticB\v\n" +
-	"\t_no_replyB\r\n" +
+	"\t_no_replyB\v\n" +
+	"\t_receiptsB\r\n" +
 	"\v_recipientsB1Z/github.com/b2b-protocol/b2b/sdk/go/b2b/v1;b2bv1b\x06proto3"
 
 var (

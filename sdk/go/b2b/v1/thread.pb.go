@@ -2378,6 +2378,8 @@ type SendThreadMessageRequest struct {
 	Automatic *bool `protobuf:"varint,7,opt,name=automatic,proto3,oneof" json:"automatic,omitempty"`
 	// Whether the message wants no answer: it triggers no agent. Since 0.2.
 	NoReply *bool `protobuf:"varint,8,opt,name=no_reply,json=noReply,proto3,oneof" json:"no_reply,omitempty"`
+	// Whether the sender is told what becomes of the message at each addressee. Since 0.2.
+	Receipts *bool `protobuf:"varint,9,opt,name=receipts,proto3,oneof" json:"receipts,omitempty"`
 	// A delivery that it settles, in the same transaction.
 	Settles *Settles `protobuf:"bytes,101,opt,name=settles,proto3,oneof" json:"settles,omitempty"`
 	// Makes the call idempotent for 24 hours; empty counts as absent.
@@ -2468,6 +2470,13 @@ func (x *SendThreadMessageRequest) GetAutomatic() bool {
 func (x *SendThreadMessageRequest) GetNoReply() bool {
 	if x != nil && x.NoReply != nil {
 		return *x.NoReply
+	}
+	return false
+}
+
+func (x *SendThreadMessageRequest) GetReceipts() bool {
+	if x != nil && x.Receipts != nil {
+		return *x.Receipts
 	}
 	return false
 }
@@ -3914,7 +3923,7 @@ const file_b2b_v1_thread_proto_rawDesc = "" +
 	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\x00R\trequestId\x88\x01\x01B\r\n" +
 	"\v_request_id\"%\n" +
 	"\x13LeaveThreadResponse\x12\x0e\n" +
-	"\x02ok\x18\x01 \x01(\bR\x02ok\"\xb8\x04\n" +
+	"\x02ok\x18\x01 \x01(\bR\x02ok\"\xe6\x04\n" +
 	"\x18SendThreadMessageRequest\x12\x1b\n" +
 	"\tthread_id\x18\x01 \x01(\tR\bthreadId\x128\n" +
 	"\acontent\x18\x02 \x01(\tB\x19\xe2\xb5\x18\x15\b2\x1a\x11unless configuredH\x00R\acontent\x88\x01\x01\x120\n" +
@@ -3923,10 +3932,11 @@ const file_b2b_v1_thread_proto_rawDesc = "" +
 	"\bmetadata\x18\x05 \x01(\tB\x0eڵ\x18\x02\x10\x01\xe2\xb5\x18\x04\b5\x10\x01H\x02R\bmetadata\x88\x01\x01\x12\x1e\n" +
 	"\breply_to\x18\x06 \x01(\tH\x03R\areplyTo\x88\x01\x01\x12!\n" +
 	"\tautomatic\x18\a \x01(\bH\x04R\tautomatic\x88\x01\x01\x12\x1e\n" +
-	"\bno_reply\x18\b \x01(\bH\x05R\anoReply\x88\x01\x01\x126\n" +
-	"\asettles\x18e \x01(\v2\x0f.b2b.v1.SettlesB\x06ڵ\x18\x02@\x01H\x06R\asettles\x88\x01\x01\x12*\n" +
+	"\bno_reply\x18\b \x01(\bH\x05R\anoReply\x88\x01\x01\x12\x1f\n" +
+	"\breceipts\x18\t \x01(\bH\x06R\breceipts\x88\x01\x01\x126\n" +
+	"\asettles\x18e \x01(\v2\x0f.b2b.v1.SettlesB\x06ڵ\x18\x02@\x01H\aR\asettles\x88\x01\x01\x12*\n" +
 	"\n" +
-	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\aR\trequestId\x88\x01\x01B\n" +
+	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\bR\trequestId\x88\x01\x01B\n" +
 	"\n" +
 	"\b_contentB\x0f\n" +
 	"\r_content_typeB\v\n" +
@@ -3934,7 +3944,8 @@ const file_b2b_v1_thread_proto_rawDesc = "" +
 	"\t_reply_toB\f\n" +
 	"\n" +
 	"_automaticB\v\n" +
-	"\t_no_replyB\n" +
+	"\t_no_replyB\v\n" +
+	"\t_receiptsB\n" +
 	"\n" +
 	"\b_settlesB\r\n" +
 	"\v_request_id\"L\n" +

@@ -44,6 +44,7 @@ class MessageFields(CallOptions):
     parts: NotRequired[list[types.Part]]
     automatic: NotRequired[bool | None]
     no_reply: NotRequired[bool | None]
+    receipts: NotRequired[bool | None]
     settles: NotRequired[types.SettlesInput]
     request_id: NotRequired[str | None]
 

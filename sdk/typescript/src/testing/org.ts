@@ -206,12 +206,12 @@ export class Org {
 }
 
 /** Returns the content of a message that is sent. */
-export function contentOf({ content, content_type, parts = [], automatic, no_reply }: Value): Value {
+export function contentOf({ content, content_type, parts = [], automatic, no_reply, receipts }: Value): Value {
   const text = content || parts.flatMap((part: Value) => (typeof part.content === "string" ? [part.content] : [])).join(" ");
   if (!text) {
     throw invalid("content: give content or parts");
   }
-  const marks = { ...(automatic && { automatic }), ...(no_reply && { no_reply }) };
+  const marks = { ...(automatic && { automatic }), ...(no_reply && { no_reply }), ...(receipts && { receipts }) };
   return { content: text, content_type: content_type || "text", parts: parts.length > 0 ? parts : [{ type: "text", content: text }], ...marks };
 }
 

@@ -217,7 +217,7 @@ class Org(Logbook):
             "content": content,
             "content_type": fields.get("content_type") or "text",
             "parts": parts or [{"type": "text", "content": content}],
-            **{mark: True for mark in ("automatic", "no_reply") if fields.get(mark)},
+            **{mark: True for mark in ("automatic", "no_reply", "receipts") if fields.get(mark)},
         }
 
     # Direct messages

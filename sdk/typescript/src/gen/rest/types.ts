@@ -231,6 +231,8 @@ export interface SendDirectMessageRequest {
   automatic?: boolean | null | undefined;
   /** Whether the message wants no answer: it triggers no agent. Since 0.2. */
   no_reply?: boolean | null | undefined;
+  /** Whether the sender is told what becomes of the message at each addressee. Since 0.2. */
+  receipts?: boolean | null | undefined;
   /** A delivery that it settles, in the same transaction. */
   settles?: SettlesInput | undefined;
   /** Makes the call idempotent for 24 hours; empty counts as absent. At most 128 bytes of UTF-8. */
@@ -272,6 +274,11 @@ export interface ChannelMessage {
   automatic?: boolean;
   /** True if the sender wants no answer; else absent. Since 0.2. */
   no_reply?: boolean;
+  /**
+   * Only in the response that sends the message and in its event: true if the sender asked for
+   * receipts. Since 0.2.
+   */
+  receipts?: boolean;
 }
 
 /**
@@ -519,6 +526,11 @@ export interface InboxMessage {
   automatic?: boolean;
   /** True if the sender wants no answer; else absent. Since 0.2. */
   no_reply?: boolean;
+  /**
+   * Only in the response that sends the message and in its event: true if the sender asked for
+   * receipts. Since 0.2.
+   */
+  receipts?: boolean;
   /** The channel's name. */
   channel_name: string | null;
 }
@@ -888,6 +900,8 @@ export interface SendThreadMessageRequest {
   automatic?: boolean | null | undefined;
   /** Whether the message wants no answer: it triggers no agent. Since 0.2. */
   no_reply?: boolean | null | undefined;
+  /** Whether the sender is told what becomes of the message at each addressee. Since 0.2. */
+  receipts?: boolean | null | undefined;
   /** A delivery that it settles, in the same transaction. */
   settles?: SettlesInput | undefined;
   /** Makes the call idempotent for 24 hours; empty counts as absent. At most 128 bytes of UTF-8. */
@@ -965,6 +979,11 @@ export interface ThreadMessage {
   automatic?: boolean;
   /** True if the sender wants no answer; else absent. Since 0.2. */
   no_reply?: boolean;
+  /**
+   * Only in the response that sends the message and in its event: true if the sender asked for
+   * receipts. Since 0.2.
+   */
+  receipts?: boolean;
   /** Only in the response that sends the message: who it is addressed to. */
   recipients?: Recipients;
 }
@@ -2800,8 +2819,10 @@ export interface CountCatchupEventsResponse {
  * - `join_resolved`: The bot's request to join was approved or rejected.
  * - `decision`: The bot is asked for a decision.
  * - `decision_closed`: A decision that the bot asked for was closed, by somebody else.
+ * - `receipt`: What became of a message of the bot that asked for receipts: it is done, failed or
+ * dead.
  */
-export type DeliveryKind = "direct" | "mention" | "reply" | "all" | "invitation" | "join_request" | "join_resolved" | "decision" | "decision_closed";
+export type DeliveryKind = "direct" | "mention" | "reply" | "all" | "invitation" | "join_request" | "join_resolved" | "decision" | "decision_closed" | "receipt";
 
 /** The fields of claimInbox. */
 export interface ClaimInboxRequest {
@@ -3169,6 +3190,75 @@ export interface LeaseReleasedEvent {
   cursor?: string;
 }
 
+/**
+ * What became of a message at a bot.
+ *
+ * - `unconfirmed`: The bot does not use its inbox, or did not yet: nobody knows whether it has read
+ * the message.
+ * - `queued`: It is in the inbox of the bot, and waits for a worker.
+ * - `working`: A worker of the bot has it.
+ * - `waiting`: The bot waits for a person or another bot.
+ * - `done`: The bot settled it.
+ * - `failed`: The bot gave it up.
+ * - `dead`: It was handed out as often as the org allows.
+ */
+export type ReceiptState = "unconfirmed" | "queued" | "working" | "waiting" | "done" | "failed" | "dead";
+
+/**
+ * For whom a bot waits.
+ *
+ * - `human`: A person.
+ * - `bot`: Another bot.
+ */
+export type WaitsFor = "human" | "bot";
+
+/** What became of a message at a bot. */
+export interface Receipt {
+  /** The bot's id. */
+  id: string;
+  /** Its name. */
+  name: string;
+  /** Why the message is addressed to it. */
+  why: AddressedBy;
+  /** What became of the message. */
+  state: ReceiptState;
+  /** While it is not done: how often it was handed out. */
+  attempt?: number;
+  /** What the worker does, as it said itself. */
+  progress?: string;
+  /** For whom it waits. */
+  waits_for?: WaitsFor;
+  /** Why it was given back, waits, failed or is dead. */
+  reason?: string;
+  /**
+   * Queued: when it is handed out again at the earliest. Working: when the lease ends. Waiting:
+   * when it is queued again.
+   *
+   * Unix milliseconds.
+   */
+  due_at?: number;
+}
+
+/**
+ * A message that asked for receipts was taken up, put aside, settled or given up by an addressee.
+ */
+export interface DeliveryUpdatedEvent {
+  type: "delivery_updated";
+  /** The message. */
+  message_id: string;
+  /** Its thread. */
+  thread_id?: string;
+  /** Its channel. */
+  channel_id?: string;
+  /** What became of it at the bot. */
+  receipt: Receipt;
+  /**
+   * The position after this event, from which a client can resume. Absent for events that are not
+   * stored.
+   */
+  cursor?: string;
+}
+
 /** A bot asks for a decision. */
 export interface DecisionAskedEvent {
   type: "decision_asked";
@@ -3194,7 +3284,7 @@ export interface DecisionClosedEvent {
 }
 
 /** An event. */
-export type Event = MessageEvent | ChannelCreatedEvent | BotOnlineEvent | BotOfflineEvent | BotRegisteredEvent | BotJoinRequestEvent | BotStatusChangedEvent | BotRenamedEvent | ThreadCreatedEvent | ThreadUpdatedEvent | ThreadStatusChangedEvent | ThreadMessageEvent | ThreadArtifactEvent | ThreadParticipantEvent | ThreadJoinRequestEvent | ThreadJoinResolvedEvent | LeaseAcquiredEvent | LeaseReleasedEvent | DecisionAskedEvent | DecisionClosedEvent;
+export type Event = MessageEvent | ChannelCreatedEvent | BotOnlineEvent | BotOfflineEvent | BotRegisteredEvent | BotJoinRequestEvent | BotStatusChangedEvent | BotRenamedEvent | ThreadCreatedEvent | ThreadUpdatedEvent | ThreadStatusChangedEvent | ThreadMessageEvent | ThreadArtifactEvent | ThreadParticipantEvent | ThreadJoinRequestEvent | ThreadJoinResolvedEvent | LeaseAcquiredEvent | LeaseReleasedEvent | DeliveryUpdatedEvent | DecisionAskedEvent | DecisionClosedEvent;
 
 /** What is needed to act on a delivery of a thread. */
 export interface DeliveryContext {
@@ -3397,55 +3487,6 @@ export interface GetReceiptsRequest {
   cursor?: string | undefined;
   /** The size of a page. 1 to 200; default 50. */
   limit?: number | undefined;
-}
-
-/**
- * What became of a message at a bot.
- *
- * - `unconfirmed`: The bot does not use its inbox, or did not yet: nobody knows whether it has read
- * the message.
- * - `queued`: It is in the inbox of the bot, and waits for a worker.
- * - `working`: A worker of the bot has it.
- * - `waiting`: The bot waits for a person or another bot.
- * - `done`: The bot settled it.
- * - `failed`: The bot gave it up.
- * - `dead`: It was handed out as often as the org allows.
- */
-export type ReceiptState = "unconfirmed" | "queued" | "working" | "waiting" | "done" | "failed" | "dead";
-
-/**
- * For whom a bot waits.
- *
- * - `human`: A person.
- * - `bot`: Another bot.
- */
-export type WaitsFor = "human" | "bot";
-
-/** What became of a message at a bot. */
-export interface Receipt {
-  /** The bot's id. */
-  id: string;
-  /** Its name. */
-  name: string;
-  /** Why the message is addressed to it. */
-  why: AddressedBy;
-  /** What became of the message. */
-  state: ReceiptState;
-  /** While it is not done: how often it was handed out. */
-  attempt?: number;
-  /** What the worker does, as it said itself. */
-  progress?: string;
-  /** For whom it waits. */
-  waits_for?: WaitsFor;
-  /** Why it was given back, waits, failed or is dead. */
-  reason?: string;
-  /**
-   * Queued: when it is handed out again at the earliest. Working: when the lease ends. Waiting:
-   * when it is queued again.
-   *
-   * Unix milliseconds.
-   */
-  due_at?: number;
 }
 
 /** A page of receipts, ordered by the ids of the bots. */

@@ -280,6 +280,9 @@ class SendDirectMessageRequest(TypedDict):
     no_reply: NotRequired[bool | None]
     """Whether the message wants no answer: it triggers no agent. Since 0.2."""
 
+    receipts: NotRequired[bool | None]
+    """Whether the sender is told what becomes of the message at each addressee. Since 0.2."""
+
     settles: NotRequired[SettlesInput]
     """A delivery that it settles, in the same transaction."""
 
@@ -332,6 +335,11 @@ class ChannelMessage(TypedDict):
 
     no_reply: NotRequired[bool]
     """True if the sender wants no answer; else absent. Since 0.2."""
+
+    receipts: NotRequired[bool]
+    """Only in the response that sends the message and in its event: true if the sender asked for
+    receipts. Since 0.2.
+    """
 
 AddressedBy: TypeAlias = Literal["direct", "mention", "reply", "all"]
 """Why a message is addressed to a bot. Of several reasons the first in this order counts.
@@ -614,6 +622,11 @@ class InboxMessage(TypedDict):
 
     no_reply: NotRequired[bool]
     """True if the sender wants no answer; else absent. Since 0.2."""
+
+    receipts: NotRequired[bool]
+    """Only in the response that sends the message and in its event: true if the sender asked for
+    receipts. Since 0.2.
+    """
 
     channel_name: str | None
     """The channel's name."""
@@ -1051,6 +1064,9 @@ class SendThreadMessageRequest(TypedDict):
     no_reply: NotRequired[bool | None]
     """Whether the message wants no answer: it triggers no agent. Since 0.2."""
 
+    receipts: NotRequired[bool | None]
+    """Whether the sender is told what becomes of the message at each addressee. Since 0.2."""
+
     settles: NotRequired[SettlesInput]
     """A delivery that it settles, in the same transaction."""
 
@@ -1150,6 +1166,11 @@ class ThreadMessage(TypedDict):
 
     no_reply: NotRequired[bool]
     """True if the sender wants no answer; else absent. Since 0.2."""
+
+    receipts: NotRequired[bool]
+    """Only in the response that sends the message and in its event: true if the sender asked for
+    receipts. Since 0.2.
+    """
 
     recipients: NotRequired[Recipients]
     """Only in the response that sends the message: who it is addressed to."""
@@ -3353,7 +3374,7 @@ class CountCatchupEventsResponse(TypedDict):
     total: int
     """All rows."""
 
-DeliveryKind: TypeAlias = Literal["direct", "mention", "reply", "all", "invitation", "join_request", "join_resolved", "decision", "decision_closed"]
+DeliveryKind: TypeAlias = Literal["direct", "mention", "reply", "all", "invitation", "join_request", "join_resolved", "decision", "decision_closed", "receipt"]
 """Why something is addressed to a bot.
 
 - `direct`: A direct message.
@@ -3365,6 +3386,8 @@ DeliveryKind: TypeAlias = Literal["direct", "mention", "reply", "all", "invitati
 - `join_resolved`: The bot's request to join was approved or rejected.
 - `decision`: The bot is asked for a decision.
 - `decision_closed`: A decision that the bot asked for was closed, by somebody else.
+- `receipt`: What became of a message of the bot that asked for receipts: it is done, failed or
+dead.
 """
 
 
@@ -3808,6 +3831,86 @@ class LeaseReleasedEvent(TypedDict):
     stored.
     """
 
+ReceiptState: TypeAlias = Literal["unconfirmed", "queued", "working", "waiting", "done", "failed", "dead"]
+"""What became of a message at a bot.
+
+- `unconfirmed`: The bot does not use its inbox, or did not yet: nobody knows whether it has read
+the message.
+- `queued`: It is in the inbox of the bot, and waits for a worker.
+- `working`: A worker of the bot has it.
+- `waiting`: The bot waits for a person or another bot.
+- `done`: The bot settled it.
+- `failed`: The bot gave it up.
+- `dead`: It was handed out as often as the org allows.
+"""
+
+WaitsFor: TypeAlias = Literal["human", "bot"]
+"""For whom a bot waits.
+
+- `human`: A person.
+- `bot`: Another bot.
+"""
+
+
+class Receipt(TypedDict):
+    """What became of a message at a bot."""
+
+    id: str
+    """The bot's id."""
+
+    name: str
+    """Its name."""
+
+    why: AddressedBy
+    """Why the message is addressed to it."""
+
+    state: ReceiptState
+    """What became of the message."""
+
+    attempt: NotRequired[int]
+    """While it is not done: how often it was handed out."""
+
+    progress: NotRequired[str]
+    """What the worker does, as it said itself."""
+
+    waits_for: NotRequired[WaitsFor]
+    """For whom it waits."""
+
+    reason: NotRequired[str]
+    """Why it was given back, waits, failed or is dead."""
+
+    due_at: NotRequired[int]
+    """Queued: when it is handed out again at the earliest. Working: when the lease ends. Waiting:
+    when it is queued again.
+
+    Unix milliseconds.
+    """
+
+
+class DeliveryUpdatedEvent(TypedDict):
+    """A message that asked for receipts was taken up, put aside, settled or given up by an
+    addressee.
+    """
+
+    type: Literal["delivery_updated"]
+
+    message_id: str
+    """The message."""
+
+    thread_id: NotRequired[str]
+    """Its thread."""
+
+    channel_id: NotRequired[str]
+    """Its channel."""
+
+    receipt: Receipt
+    """What became of it at the bot."""
+
+    cursor: NotRequired[str]
+    """The position after this event, from which a client can resume. Absent for events that are not
+    stored.
+    """
+
 
 class DecisionAskedEvent(TypedDict):
     """A bot asks for a decision."""
@@ -3836,7 +3939,7 @@ class DecisionClosedEvent(TypedDict):
     stored.
     """
 
-Event: TypeAlias = MessageEvent | ChannelCreatedEvent | BotOnlineEvent | BotOfflineEvent | BotRegisteredEvent | BotJoinRequestEvent | BotStatusChangedEvent | BotRenamedEvent | ThreadCreatedEvent | ThreadUpdatedEvent | ThreadStatusChangedEvent | ThreadMessageEvent | ThreadArtifactEvent | ThreadParticipantEvent | ThreadJoinRequestEvent | ThreadJoinResolvedEvent | LeaseAcquiredEvent | LeaseReleasedEvent | DecisionAskedEvent | DecisionClosedEvent
+Event: TypeAlias = MessageEvent | ChannelCreatedEvent | BotOnlineEvent | BotOfflineEvent | BotRegisteredEvent | BotJoinRequestEvent | BotStatusChangedEvent | BotRenamedEvent | ThreadCreatedEvent | ThreadUpdatedEvent | ThreadStatusChangedEvent | ThreadMessageEvent | ThreadArtifactEvent | ThreadParticipantEvent | ThreadJoinRequestEvent | ThreadJoinResolvedEvent | LeaseAcquiredEvent | LeaseReleasedEvent | DeliveryUpdatedEvent | DecisionAskedEvent | DecisionClosedEvent
 """An event."""
 
 
@@ -4095,61 +4198,6 @@ class GetReceiptsRequest(TypedDict):
 
     limit: NotRequired[int]
     """The size of a page. 1 to 200; default 50."""
-
-ReceiptState: TypeAlias = Literal["unconfirmed", "queued", "working", "waiting", "done", "failed", "dead"]
-"""What became of a message at a bot.
-
-- `unconfirmed`: The bot does not use its inbox, or did not yet: nobody knows whether it has read
-the message.
-- `queued`: It is in the inbox of the bot, and waits for a worker.
-- `working`: A worker of the bot has it.
-- `waiting`: The bot waits for a person or another bot.
-- `done`: The bot settled it.
-- `failed`: The bot gave it up.
-- `dead`: It was handed out as often as the org allows.
-"""
-
-WaitsFor: TypeAlias = Literal["human", "bot"]
-"""For whom a bot waits.
-
-- `human`: A person.
-- `bot`: Another bot.
-"""
-
-
-class Receipt(TypedDict):
-    """What became of a message at a bot."""
-
-    id: str
-    """The bot's id."""
-
-    name: str
-    """Its name."""
-
-    why: AddressedBy
-    """Why the message is addressed to it."""
-
-    state: ReceiptState
-    """What became of the message."""
-
-    attempt: NotRequired[int]
-    """While it is not done: how often it was handed out."""
-
-    progress: NotRequired[str]
-    """What the worker does, as it said itself."""
-
-    waits_for: NotRequired[WaitsFor]
-    """For whom it waits."""
-
-    reason: NotRequired[str]
-    """Why it was given back, waits, failed or is dead."""
-
-    due_at: NotRequired[int]
-    """Queued: when it is handed out again at the earliest. Working: when the lease ends. Waiting:
-    when it is queued again.
-
-    Unix milliseconds.
-    """
 
 
 class GetReceiptsResponse(TypedDict):
@@ -4836,6 +4884,10 @@ __all__ = [
     "LeaseAcquiredEvent",
     "LeaseEnd",
     "LeaseReleasedEvent",
+    "ReceiptState",
+    "WaitsFor",
+    "Receipt",
+    "DeliveryUpdatedEvent",
     "DecisionAskedEvent",
     "DecisionClosedEvent",
     "Event",
@@ -4854,9 +4906,6 @@ __all__ = [
     "RedeliverDeadRequest",
     "RedeliverDeadResponse",
     "GetReceiptsRequest",
-    "ReceiptState",
-    "WaitsFor",
-    "Receipt",
     "GetReceiptsResponse",
     "ErrorCode",
     "UploadFileRequest",
