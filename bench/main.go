@@ -20,6 +20,7 @@
 //	go run ./bench -only storm        bots of one org that connect at once, and a restart of the server
 //	go run ./bench -only destroy,retention  posts of an org while data of another org is removed
 //	go run ./bench -only uploads      files, relative to a baseline that only stores them
+//	go run ./bench -only inbox        claims and acks, the wake-up of a claim that waits, a full inbox
 //	go run ./bench -only neighbours   calls of an org while another org sends as many as it can
 //	go run ./bench -only neighbours -abuse uploads   only the abuses with this word in their name
 //	go run ./bench -only memory       ways to limit the memory of the server; only when named
@@ -65,7 +66,7 @@ func main() {
 	flag.IntVar(&o.clients, "clients", 32, "concurrent clients")
 	flag.DurationVar(&o.time, "time", time.Second, "length of each round")
 	flag.BoolVar(&o.strict, "strict", false, "exit with status 1 if a target is missed or a row of the table got worse")
-	flag.StringVar(&o.only, "only", "start,table,fanout,idle,resume,storm", "measure these: a comma-separated list of start, table, fanout, idle, storm, resume, features, uploads, retention, destroy, neighbours, memory, scenario, coefficients, or all; or capacity alone")
+	flag.StringVar(&o.only, "only", "start,table,fanout,idle,resume,storm", "measure these: a comma-separated list of start, table, fanout, idle, storm, resume, features, uploads, retention, destroy, inbox, neighbours, memory, scenario, coefficients, or all; or capacity alone")
 	flag.Func("row", "for table: only the rows with a name that matches this regular `expression`", func(text string) (err error) {
 		o.row, err = regexp.Compile(text)
 		return err

@@ -71,14 +71,13 @@ func (r reader) Delivery(ctx context.Context, bot string, seq int64) (*store.Del
 var deliveries = &family{
 	kind: selects, reads: onDeliveries, given: "bot_id = ? AND seq > ?",
 	may: []string{deliveriesIn: "state = ?", deliveriesOf: "scope_id = ?"},
-	query: func(d database, where string, _ bool) string {
+	query: func(_ database, where string, _ bool) string {
 		from := selectDeliveries
 		switch {
-		case d == forPostgres:
 		case strings.Contains(where, "scope_id"):
-			from += " INDEXED BY deliveries_by_scope"
+			from += indexedBy("deliveries_by_scope")
 		case strings.Contains(where, "state"):
-			from += " INDEXED BY deliveries_by_state"
+			from += indexedBy("deliveries_by_state")
 		}
 		return deliveryColumns + from + where + " ORDER BY seq LIMIT ? + 0"
 	},
@@ -119,7 +118,7 @@ func (r reader) deliveriesOfScope(ctx context.Context, q store.DeliveryQuery) (a
 
 var nextReady = read(onInboxScopes|onDeliveries, `SELECT at FROM (
 	SELECT * FROM (SELECT ready_at AS at FROM inbox_scopes WHERE bot_id = ? AND head IS NOT NULL ORDER BY ready_at LIMIT 1) s
-	UNION ALL SELECT due AS at FROM deliveries WHERE bot_id = ? AND state IN (2, 3)) n ORDER BY at LIMIT 1`)
+	UNION ALL SELECT due AS at FROM deliveries`+indexedBy("deliveries_by_state")+` WHERE bot_id = ? AND state IN (2, 3)) n ORDER BY at LIMIT 1`)
 
 func (r reader) NextReady(ctx context.Context, bot string) (int64, error) {
 	return number(ctx, r, nextReady, bot, bot)
@@ -188,11 +187,11 @@ func (t *tx) EndDelivery(ctx context.Context, bot string, seq int64) error {
 // Heads of scopes that are ready, in order. With kinds, the first delivery of these kinds of each
 // such scope.
 const (
-	readyHeads = ` JOIN (SELECT head FROM inbox_scopes WHERE bot_id = ? AND ready_at = 0 AND head IS NOT NULL ORDER BY head LIMIT ? + 0) h
-		ON d.seq = h.head WHERE d.bot_id = ?`
+	readyHeads = ` FROM (SELECT head FROM inbox_scopes WHERE bot_id = ? AND ready_at = 0 AND head IS NOT NULL ORDER BY head LIMIT ? + 0) h
+		CROSS JOIN deliveries d WHERE d.seq = h.head AND d.bot_id = ?` // SQLite keeps the order of a CROSS JOIN
 	ofKinds    = " AND kind IN (SELECT CAST(value AS BIGINT) FROM json_each(?))"
 	ofKindsPG  = " AND kind = ANY (ARRAY(SELECT CAST(json_array_elements_text(?::json) AS BIGINT)))"
-	readyFirst = ` WHERE d.bot_id = ? AND d.seq IN (SELECT (SELECT q.seq FROM deliveries q
+	readyFirst = ` WHERE d.bot_id = ? AND d.seq IN (SELECT (SELECT q.seq FROM deliveries q%s
 		WHERE q.bot_id = s.bot_id AND q.scope_id = s.scope_id AND q.state = 1%s ORDER BY q.seq LIMIT 1)
 		FROM inbox_scopes s WHERE s.bot_id = ? AND s.ready_at = 0 AND s.head IS NOT NULL)`
 	readyAny = " WHERE d.bot_id = ? AND d.state = 1 AND d.due <= ?"
@@ -200,19 +199,17 @@ const (
 )
 
 var (
-	readyDeliveries = read(onDeliveries|onInboxScopes, "SELECT "+columns[store.Delivery]("d.")+" FROM deliveries d"+readyHeads+first)
+	readyDeliveries = read(onDeliveries|onInboxScopes, "SELECT "+columns[store.Delivery]("d.")+readyHeads+first)
 	readyOfKinds    = read(onDeliveries|onInboxScopes, "SELECT "+columns[store.Delivery]("d.")+" FROM deliveries d"+
-		fmt.Sprintf(readyFirst, " AND q."+ofKinds[len(" AND "):])+first).
-		inPostgres("SELECT " + columns[store.Delivery]("d.") + " FROM deliveries d" + fmt.Sprintf(readyFirst, " AND q."+ofKindsPG[len(" AND "):]) + first)
-	readyOfScope = read(onDeliveries|onInboxScopes, "SELECT "+columns[store.Delivery]("d.")+` FROM deliveries d
-		JOIN inbox_scopes s ON s.bot_id = d.bot_id AND s.scope_id = d.scope_id
-		WHERE d.bot_id = ? AND d.scope_id = ? AND d.state = 1 AND s.ready_at = 0`+ofKinds+" ORDER BY d.seq LIMIT 1").
-		inPostgres("SELECT " + columns[store.Delivery]("d.") + ` FROM deliveries d
-		JOIN inbox_scopes s ON s.bot_id = d.bot_id AND s.scope_id = d.scope_id
-		WHERE d.bot_id = ? AND d.scope_id = ? AND d.state = 1 AND s.ready_at = 0` + ofKindsPG + " ORDER BY d.seq LIMIT 1")
-	readyUnordered = read(onDeliveries, "SELECT "+columns[store.Delivery]("d.")+" FROM deliveries d"+readyAny+ofKinds+first).
+		fmt.Sprintf(readyFirst, indexedBy("deliveries_by_scope"), " AND q."+ofKinds[len(" AND "):])+first).
+		inPostgres("SELECT " + columns[store.Delivery]("d.") + " FROM deliveries d" + fmt.Sprintf(readyFirst, "", " AND q."+ofKindsPG[len(" AND "):]) + first)
+	readyIn = " FROM deliveries d" + indexedBy("deliveries_by_scope") + ` JOIN inbox_scopes s ON s.bot_id = d.bot_id AND s.scope_id = d.scope_id
+		WHERE d.bot_id = ? AND d.scope_id = ? AND d.state = 1 AND s.ready_at = 0`
+	readyOfScope = read(onDeliveries|onInboxScopes, "SELECT "+columns[store.Delivery]("d.")+readyIn+ofKinds+" ORDER BY d.seq LIMIT 1").
+			inPostgres("SELECT " + columns[store.Delivery]("d.") + readyIn + ofKindsPG + " ORDER BY d.seq LIMIT 1")
+	readyUnordered = read(onDeliveries, "SELECT "+columns[store.Delivery]("d.")+" FROM deliveries d"+indexedBy("deliveries_by_state")+readyAny+ofKinds+first).
 			inPostgres("SELECT " + columns[store.Delivery]("d.") + " FROM deliveries d" + readyAny + ofKindsPG + first)
-	readyUnorderedOf = read(onDeliveries, "SELECT "+columns[store.Delivery]("d.")+" FROM deliveries d"+readyAny+" AND d.scope_id = ?"+ofKinds+first).
+	readyUnorderedOf = read(onDeliveries, "SELECT "+columns[store.Delivery]("d.")+" FROM deliveries d"+indexedBy("deliveries_by_scope")+readyAny+" AND d.scope_id = ?"+ofKinds+first).
 				inPostgres("SELECT " + columns[store.Delivery]("d.") + " FROM deliveries d" + readyAny + " AND d.scope_id = ?" + ofKindsPG + first)
 )
 
@@ -265,7 +262,7 @@ func kindList(kinds []int64) (string, error) {
 	return string(text), nil
 }
 
-var selectLeasedBy = read(onDeliveries, deliveryColumns+selectDeliveries+" WHERE bot_id = ? AND state = 2 AND lease >= ? AND lease < ? ORDER BY seq LIMIT ? + 0")
+var selectLeasedBy = read(onDeliveries, deliveryColumns+selectDeliveries+indexedBy("deliveries_by_state")+" WHERE bot_id = ? AND state = 2 AND lease >= ? AND lease < ? ORDER BY seq LIMIT ? + 0")
 
 func (r reader) LeasedBy(ctx context.Context, bot, prefix string, limit int) ([]store.Delivery, error) {
 	return list[store.Delivery](ctx, r, selectLeasedBy, bot, prefix, prefix+"~", max(limit, 0))
@@ -284,7 +281,7 @@ const (
 	waitingReportedPG = " WHERE state = 3 AND sender_id IS NOT NULL AND scope_id = ANY (ARRAY(SELECT json_array_elements_text(?::json)))"
 )
 
-var selectWaitingReported = read(onDeliveries, deliveryColumns+selectDeliveries+" INDEXED BY deliveries_waiting_reported"+waitingReported).
+var selectWaitingReported = read(onDeliveries, deliveryColumns+selectDeliveries+indexedBy("deliveries_waiting_reported")+waitingReported).
 	inPostgres(deliveryColumns + selectDeliveries + waitingReportedPG)
 
 func (t *tx) WaitingReported(ctx context.Context, scopes []string) ([]store.Delivery, error) {
@@ -295,7 +292,7 @@ func (t *tx) WaitingReported(ctx context.Context, scopes []string) ([]store.Deli
 	return list[store.Delivery](ctx, t.reader, selectWaitingReported, ids)
 }
 
-var resumeWaiting = update(onDeliveries, "UPDATE deliveries SET state = 1, due = 0, lease = NULL, waits_for = 0, reason = NULL WHERE bot_id = ? AND scope_id = ? AND state = 3")
+var resumeWaiting = update(onDeliveries, "UPDATE deliveries"+indexedBy("deliveries_by_scope")+" SET state = 1, due = 0, lease = NULL, waits_for = 0, reason = NULL WHERE bot_id = ? AND scope_id = ? AND state = 3")
 
 func (t *tx) ResumeWaiting(ctx context.Context, bot, scope string) error {
 	return t.c.exec(ctx, resumeWaiting, bot, scope)
@@ -303,10 +300,11 @@ func (t *tx) ResumeWaiting(ctx context.Context, bot, scope string) error {
 
 // The scope is ready at the end of its leases, or when its head is due.
 var findHead = insert(onInboxScopes, `INSERT INTO inbox_scopes (bot_id, scope_id, head, ready_at, settled_at)
-	SELECT k.bot_id, k.scope_id, q.seq, coalesce((SELECT max(l.due) FROM deliveries l WHERE l.bot_id = k.bot_id AND l.scope_id = k.scope_id AND l.state = 2),
+	SELECT k.bot_id, k.scope_id, q.seq, coalesce((SELECT max(l.due) FROM deliveries l`+indexedBy("deliveries_by_scope")+`
+			WHERE l.bot_id = k.bot_id AND l.scope_id = k.scope_id AND l.state = 2),
 		q.due, 0), k.settled
 	FROM (SELECT CAST(? AS TEXT) AS bot_id, CAST(? AS TEXT) AS scope_id, CAST(? AS BIGINT) AS settled) k
-	LEFT JOIN deliveries q ON q.bot_id = k.bot_id AND q.seq = (SELECT n.seq FROM deliveries n
+	LEFT JOIN deliveries q ON q.bot_id = k.bot_id AND q.seq = (SELECT n.seq FROM deliveries n`+indexedBy("deliveries_by_scope")+`
 		WHERE n.bot_id = k.bot_id AND n.scope_id = k.scope_id AND n.state = 1 ORDER BY n.seq LIMIT 1)
 	WHERE true
 	ON CONFLICT (bot_id, scope_id) DO UPDATE SET head = excluded.head, ready_at = excluded.ready_at,

@@ -101,12 +101,30 @@ func anyOf(column string) string { return column + " " + among }
 // collation "C").
 func contains(column string) string { return find + "(lower(" + column + "), ?) > 0" }
 
+// indexedBy names the index by which SQLite, which has no statistics, must find the rows of the table before
+// it. PostgreSQL chooses by itself.
+func indexedBy(index string) string { return " {indexed " + index + "}" }
+
 func sqliteText(q string) string {
-	return strings.ReplaceAll(strings.ReplaceAll(q, among, "IN (SELECT value FROM json_each(?))"), find, "instr")
+	q = strings.ReplaceAll(strings.ReplaceAll(q, among, "IN (SELECT value FROM json_each(?))"), find, "instr")
+	return withIndexes(q, func(index string) string { return " INDEXED BY " + index })
 }
 
 func postgresText(q string) string {
-	return numbered(strings.ReplaceAll(strings.ReplaceAll(q, among, "= ANY (ARRAY(SELECT json_array_elements_text(?::json)))"), find, "strpos"))
+	q = strings.ReplaceAll(strings.ReplaceAll(q, among, "= ANY (ARRAY(SELECT json_array_elements_text(?::json)))"), find, "strpos")
+	return numbered(withIndexes(q, func(string) string { return "" }))
+}
+
+// withIndexes replaces each result of indexedBy.
+func withIndexes(q string, text func(index string) string) string {
+	for {
+		before, rest, found := strings.Cut(q, " {indexed ")
+		if !found {
+			return q
+		}
+		index, after, _ := strings.Cut(rest, "}")
+		q = before + text(index) + after
+	}
 }
 
 // numbered replaces each ? by $1, $2, …

@@ -22,6 +22,28 @@ func TestIDsAreLookedUp(t *testing.T) {
 	}
 }
 
+// TestInboxesAreNotRead: SQLite finds the deliveries of a thread, of a state or with a seq by an index
+// of them. Left alone it prefers the primary key and reads the whole inbox of a bot, at each claim and
+// each delivery.
+func TestInboxesAreNotRead(t *testing.T) {
+	t.Parallel()
+	conn := explainedSQLite(t)
+	reads := func(s *statement) string {
+		if (s.reads|s.writes)&onDeliveries == 0 || s.text[forSQLite] == "" {
+			return ""
+		}
+		return planLine(t, conn, s, func(line string) bool { return strings.HasSuffix(line, "PRIMARY KEY (bot_id=?)") })
+	}
+	for _, n := range Statements() {
+		if line := reads(n.s); line != "" {
+			t.Errorf("%s reads an inbox: %s", n.Name, line)
+		}
+	}
+	if reads(read(onDeliveries, "SELECT max(due) FROM deliveries WHERE bot_id = ? AND scope_id = ? AND state = 2")) == "" {
+		t.Error("control: a statement that reads a whole inbox is accepted")
+	}
+}
+
 // readsOrg returns the line of the plan by which a statement with a list of ids reads all rows of an
 // org, or "".
 func readsOrg(t *testing.T, conn *sql.Conn, s *statement) string {
@@ -30,6 +52,13 @@ func readsOrg(t *testing.T, conn *sql.Conn, s *statement) string {
 	if !strings.Contains(text, sqliteText(among)) || strings.Contains(text, sqliteText(anyOf("org_id"))) {
 		return ""
 	}
+	return planLine(t, conn, s, func(line string) bool { return strings.HasSuffix(line, "(org_id=?)") })
+}
+
+// planLine returns the last line of the plan of a statement that is as asked for, or "".
+func planLine(t *testing.T, conn *sql.Conn, s *statement, is func(line string) bool) string {
+	t.Helper()
+	text := s.text[forSQLite]
 	rows, err := conn.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+text, make([]any, strings.Count(text, "?"))...)
 	if err != nil {
 		t.Fatalf("explain %s: %v", text, err)
@@ -42,7 +71,7 @@ func readsOrg(t *testing.T, conn *sql.Conn, s *statement) string {
 		if err := rows.Scan(&id, &parent, &unused, &line); err != nil {
 			t.Fatal(err)
 		}
-		if strings.HasSuffix(line, "(org_id=?)") {
+		if is(line) {
 			found = line
 		}
 	}
