@@ -200,18 +200,23 @@ func (f *fleet) play(storage string, trouble func()) {
 	}
 	t.Logf("%d changes in %d events; %d subscribers took in %d entries over %d connections; founded in %s, loaded in %s, settled in %s",
 		w.Done(), len(log), len(w.Subscribers), entries, connections, loaded.Sub(began).Round(time.Millisecond), load.Round(time.Millisecond), settled.Round(time.Millisecond))
+	f.end()
+}
+
+// end stops the nodes.
+func (f *fleet) end() {
 	for i, n := range f.nodes {
 		if err := n.stop(); err != nil {
-			t.Errorf("node %d: stop: %v", i, err)
+			f.t.Errorf("node %d: stop: %v", i, err)
 		}
-		if t.Failed() {
-			t.Logf("node %d:\n%s", i, n.logs)
+		if f.t.Failed() {
+			f.t.Logf("node %d:\n%s", i, n.logs)
 		}
 	}
 }
 
 // disrupt kills nodes, evenly over the load, and causes other failures until all is written.
-func (f *fleet) disrupt(written <-chan struct{}, w *torture.Scenario, trouble func()) {
+func (f *fleet) disrupt(written <-chan struct{}, w interface{ Done() int }, trouble func()) {
 	r := rand.New(rand.NewPCG(f.seed, 7))
 	began := time.Now()
 	for killed := 0; ; {

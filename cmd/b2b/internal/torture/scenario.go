@@ -74,6 +74,21 @@ type thread struct {
 
 // Setup makes the org, its bots, threads and channels.
 func Setup(ctx context.Context, plan Plan, servers Servers) (*Scenario, error) {
+	w, err := found(ctx, plan, servers)
+	if err != nil {
+		return nil, err
+	}
+	if w.human, err = w.login(ctx, map[string]any{"type": "org_admin", "org_id": w.Org, "org_secret": w.secret}); err != nil {
+		return nil, err
+	}
+	if err := w.createThreads(ctx); err != nil {
+		return nil, err
+	}
+	return w, w.begin(ctx)
+}
+
+// found makes the org and its bots.
+func found(ctx context.Context, plan Plan, servers Servers) (*Scenario, error) {
 	w := &Scenario{Plan: plan, servers: servers, net: newNetwork(), cursors: map[int64]string{}, end: fmt.Sprintf("the-end-%x", plan.Seed)}
 	operator, err := w.login(ctx, map[string]any{"type": "super_admin", "admin_secret": plan.AdminSecret})
 	if err != nil {
@@ -84,16 +99,7 @@ func Setup(ctx context.Context, plan Plan, servers Servers) (*Scenario, error) {
 		return nil, err
 	}
 	w.Org, w.secret = org["id"].(string), org["org_secret"].(string)
-	if err := w.registerBots(ctx); err != nil {
-		return nil, err
-	}
-	if w.human, err = w.login(ctx, map[string]any{"type": "org_admin", "org_id": w.Org, "org_secret": w.secret}); err != nil {
-		return nil, err
-	}
-	if err := w.createThreads(ctx); err != nil {
-		return nil, err
-	}
-	return w, w.begin(ctx)
+	return w, w.registerBots(ctx)
 }
 
 // registerBots registers the bots, the first of which is an admin, and raises the limits.
