@@ -27,6 +27,7 @@ type Crew struct {
 	questions map[string]bool // by text: the call was acknowledged
 	holds     []hold
 	ends      map[string]int // how workers ended with a delivery
+	faults    []error        // what a server must not do
 }
 
 // hold is a time in which a worker certainly had a delivery: from the response to its claim until it
@@ -164,4 +165,10 @@ func (c *Crew) note(end string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.ends[end]++
+}
+
+func (c *Crew) fault(format string, args ...any) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.faults = append(c.faults, fmt.Errorf(format, args...))
 }

@@ -10,12 +10,13 @@ import (
 
 // Judge compares the log with what was asked: each question of the log is answered once by each bot
 // that it asks, in the order of the questions of a thread or channel, and every acknowledged question
-// is in the log. No delivery was in two hands, and of a bot no two of one thread or channel.
+// is in the log. No delivery was in two hands, and of a bot no two of one thread or channel; no answer
+// was accepted after the end of its lease.
 func (c *Crew) Judge(log []Row) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	said := saidIn(log)
-	errs := []error{overlaps(c.holds)}
+	errs := append(slices.Clone(c.faults), overlaps(c.holds))
 	found := map[string]bool{}
 	for _, m := range said {
 		if _, asked := c.questions[m.text]; asked {

@@ -19,7 +19,7 @@ type worker struct {
 // delivery is what a worker has claimed.
 type delivery struct {
 	id, lease, thread, channel, question, by string
-	asked                                    time.Time // when it was claimed at the earliest
+	asked, got                               time.Time // when it was claimed at the earliest, and at the latest
 }
 
 // live claims and answers until the worker is killed or ctx ends. name is part of its request ids.
@@ -73,7 +73,7 @@ func (w *worker) claim(ctx context.Context, request string) (items []delivery, a
 			return items, true
 		}
 		if err == nil && status < 500 && status != http.StatusTooManyRequests {
-			w.crew.note(fmt.Sprint("claim refused: ", status, answer))
+			w.crew.fault("a claim of %s is refused: %d %v", w.bot.name, status, answer)
 			return nil, false
 		}
 		if w.rng.IntN(10) == 0 {
@@ -91,7 +91,7 @@ func (w *worker) took(item any, asked time.Time) delivery {
 	message, _ := event["message"].(map[string]any)
 	return delivery{
 		id: text(object, "id"), lease: text(object, "lease"), thread: text(object, "thread_id"), channel: text(object, "channel_id"),
-		question: text(message, "content"), by: text(message, "sender_id"), asked: asked,
+		question: text(message, "content"), by: text(message, "sender_id"), asked: asked, got: time.Now(),
 	}
 }
 
@@ -99,6 +99,7 @@ func (w *worker) took(item any, asked time.Time) delivery {
 func (w *worker) handle(ctx context.Context, d delivery) (alive bool) {
 	h := hold{delivery: d.id, lease: d.lease, scope: d.thread + d.channel, bot: w.bot.id, from: time.Now(), until: d.asked.Add(crewLease)}
 	defer func() { w.crew.held(h) }()
+	ended := d.got.Add(crewLease) // the lease, at the latest
 	sleep(ctx, time.Duration(w.rng.IntN(60))*time.Millisecond)
 	switch n := w.rng.IntN(60); {
 	case n < 4:
@@ -110,7 +111,7 @@ func (w *worker) handle(ctx context.Context, d delivery) (alive bool) {
 	case n < 12:
 		asked := time.Now()
 		if w.settle(ctx, "extended", "/api/inbox/"+d.id+"/extend", map[string]any{"lease": d.lease, "lease_seconds": int(crewLease / time.Second)}) {
-			h.until = asked.Add(crewLease)
+			h.until, ended = asked.Add(crewLease), time.Now().Add(crewLease)
 		}
 	case n < 14:
 		sleep(ctx, crewLease+crewLease/4)
@@ -125,7 +126,10 @@ func (w *worker) handle(ctx context.Context, d delivery) (alive bool) {
 	} else {
 		answer["to"] = d.by
 	}
-	w.settle(ctx, "answered", path, answer)
+	late := time.Now().After(ended)
+	if w.settle(ctx, "answered", path, answer) && late {
+		w.crew.fault("%s answered %s when its lease had ended", w.bot.name, d.id)
+	}
 	return true
 }
 
@@ -144,7 +148,7 @@ func (w *worker) settle(ctx context.Context, what, path string, body map[string]
 			w.crew.note("lost")
 			return false
 		case err == nil && status < 500 && status != http.StatusTooManyRequests:
-			w.crew.note(fmt.Sprint(what, " refused: ", status, answer))
+			w.crew.fault("%s of %s is refused: %d %v", path, w.bot.name, status, answer)
 			return false
 		case w.rng.IntN(8) == 0:
 			w.crew.note("killed at an answer")
