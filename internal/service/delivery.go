@@ -20,8 +20,9 @@ import (
 // deliveryService hands out the inboxes of bots (B2B-DLV).
 type deliveryService struct {
 	*core
-	reads deliveryReads
-	desks *desks
+	reads   deliveryReads
+	desks   *desks
+	stocked stocked
 }
 
 // deliveryReads is what deliveryService reads of the store.

@@ -144,14 +144,15 @@ type item struct {
 }
 
 // claim hands out what is ready. It reads first whether there may be something, because a change
-// makes others wait.
-func (s *deliveryService) claim(ctx context.Context, q *claimRequest) ([]item, error) {
-	idle, err := s.idle(ctx, q)
-	if idle || err != nil {
-		return nil, err
+// makes others wait, unless the claim before got something.
+func (s *deliveryService) claim(ctx context.Context, q *claimRequest) (items []item, err error) {
+	if !s.stocked.has(q.BotID) {
+		if idle, err := s.idle(ctx, q); idle || err != nil {
+			return nil, err
+		}
 	}
+	defer func() { s.stocked.set(q.BotID, len(items) > 0) }()
 	for {
-		var items []item
 		behind := false
 		err := update(ctx, s.core, q.OrgID, func(tx deliveryTx) (err error) {
 			items = nil
