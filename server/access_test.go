@@ -53,8 +53,10 @@ func harmless(t *testing.T, op *call.Operation, o *org) map[string]any {
 	if op.Changes {
 		values["request_id"] = strings.Repeat("x", limits.MaxRequestID+1)
 	}
-	if v, ok := fillers[method(op)+".since"]; ok {
-		values["since"] = v
+	for _, f := range []string{"since", "q"} {
+		if v, ok := fillers[method(op)+"."+f]; ok {
+			values[f] = v
+		}
 	}
 	return values
 }

@@ -36,6 +36,7 @@ func operations() []*call.Operation {
 		WebhookService:   b2bv1connect.UnimplementedWebhookServiceHandler{},
 		LeaseService:     b2bv1connect.UnimplementedLeaseServiceHandler{},
 		DecisionService:  b2bv1connect.UnimplementedDecisionServiceHandler{},
+		SearchService:    b2bv1connect.UnimplementedSearchServiceHandler{},
 	}.Operations()
 }
 
@@ -44,6 +45,7 @@ func operations() []*call.Operation {
 // must be here or in prose.
 var idFields = map[string][]string{
 	"artifact_key":                 {"artifact key"},
+	"author":                       {"bot", "bot name"},
 	"before":                       {"channel message", "thread message"},
 	"bot":                          {"bot", "bot name"},
 	"bot_id":                       {"bot"},
@@ -97,10 +99,10 @@ var idFields = map[string][]string{
 // prose matches the text fields that identify nothing.
 var prose = regexp.MustCompile(`^(request_id|name|content|content_type|context|topic|q|search|scope|label|action|target_type|reason|title|language|url|mime_type|` +
 	`owner_name|admin_secret|webhook_url|webhook_secret|metadata|permission_policy|default_thread_permission_policy|protocols|` +
-	`bio|role|function|team|tag|tags|languages|status|status_text|timezone|active_hours|version|runtime|types|prefix|note|text|question|choices|default|answer|comment)$`)
+	`bio|role|function|team|tag|tags|languages|status|status_text|timezone|active_hours|version|runtime|types|prefix|note|text|question|choices|default|answer|comment|kinds)$`)
 
 // optional matches the id fields that are omitted unless they are tested.
-var optional = regexp.MustCompile(`^(before|channel_ids?|thread_ids|.*cursor|participants|reply_to|target_id|delivery_id|wait_id|bots|ListDecisions\.thread_id|ListDecisions\.channel_id|RedeliverDead\.ids|Login\.token)$`)
+var optional = regexp.MustCompile(`^(author|Search\.thread_id|before|channel_ids?|thread_ids|.*cursor|participants|reply_to|target_id|delivery_id|wait_id|bots|ListDecisions\.thread_id|ListDecisions\.channel_id|RedeliverDead\.ids|Login\.token)$`)
 
 // fillers are values for the other required fields.
 var fillers = map[string]any{
@@ -132,6 +134,7 @@ var fillers = map[string]any{
 	"AskChannelDecision.question": "deploy?",
 	"AskChannelDecision.humans":   true,
 	"AnswerDecision.answer":       "approved",
+	"Search.q":                    "wrote",
 }
 
 func method(op *call.Operation) string { return string(op.Desc.Name()) }

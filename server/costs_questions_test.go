@@ -153,6 +153,7 @@ func (fx *costsFixture) questions() []question {
 		{"ListLeases", "with a prefix, of a bot without", usual, "/api/leases?prefix=at/&bot=usual", passed},
 		{"ListLeases", "what overlaps a path", usual, "/api/leases?name=at/10000050", answered},
 		{"ListLeases", "what overlaps all, of a bot without", usual, "/api/leases?name=**&bot=usual", passed},
+		{"Search", "before there is an index", usual, "/api/search?q=hello+world", answered},
 		{"ListDeadLetters", "of a bot without", human, "/api/org/webhooks/dead-letters?bot=usual", answered},
 	}
 }

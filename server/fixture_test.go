@@ -294,7 +294,7 @@ func (n *node) newOrg(t testing.TB, mark string) *org {
 	}
 	for _, id := range []string{public, private} {
 		for range 3 {
-			m := n.must(t, o.member, "POST", "/api/threads/"+id+"/messages", map[string]any{"content": mark + " said"})
+			m := n.must(t, o.member, "POST", "/api/threads/"+id+"/messages", map[string]any{"content": mark + " wrote this"})
 			o.add("thread message", m["id"].(string))
 		}
 		for _, key := range []string{"-plan2", "-plan4"} {

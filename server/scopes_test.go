@@ -25,7 +25,7 @@ import (
 var callScopes = map[string]string{
 	"read": `ListArtifacts ListArtifactVersions ListBots GetBot GetBotProfile GetWebhookHealth GetMe ListPeers GetWorkspace
 		GetChannel ListChannelMessages ListBotChannels GetInbox Subscribe ListCatchupEvents CountCatchupEvents
-		GetFile GetFileInfo ListThreads GetThread ListThreadMessages GetLease ListLeases GetDecision ListDecisions ListDeliveries GetReceipts`,
+		GetFile GetFileInfo ListThreads GetThread ListThreadMessages GetLease ListLeases GetDecision ListDecisions ListDeliveries GetReceipts Search`,
 	"thread": `AddArtifact UpdateArtifact CreateThread UpdateThread JoinThread ListJoinRequests ApproveJoinRequest RejectJoinRequest
 		AddParticipant RemoveParticipant LeaveThread SendThreadMessage AcquireLease RenewLease ReleaseLease AskThreadDecision`,
 	"message": "SendDirectMessage SendChannelMessage AskChannelDecision",

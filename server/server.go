@@ -36,6 +36,7 @@ import (
 	"github.com/b2b-protocol/b2b/internal/retention"
 	"github.com/b2b-protocol/b2b/internal/rpc"
 	"github.com/b2b-protocol/b2b/internal/seal"
+	"github.com/b2b-protocol/b2b/internal/search"
 	"github.com/b2b-protocol/b2b/internal/service"
 	"github.com/b2b-protocol/b2b/internal/store/sqlstore"
 	"github.com/b2b-protocol/b2b/internal/subscription"
@@ -83,6 +84,7 @@ type Server struct {
 	streamed *presence.Tracker
 	sockets  *ws.Server
 	retain   *retention.Runner
+	indexer  *search.Indexer
 	calls    *call.Pipeline
 	unserved *tally.Log      // requests for tickets that Redis did not serve
 	tracer   *tracing.Tracer // nil: traces are off
@@ -218,6 +220,7 @@ func (s *Server) wire(ctx context.Context) (err error) {
 		Store: retentionStore(s.store), Orgs: service.NewRetention(deps), Node: s.node, Now: time.Now, Log: s.log, Tracer: s.tracer, Grace: 4 * pollLog,
 		RemoveFiles: s.files.DeleteOrg, Sweep: s.sweepFiles,
 	})
+	s.indexer = search.New(search.Config{Store: searchStore(s.store), Node: s.node, Log: s.log, Pace: true})
 	services := service.New(deps)
 	operations := services.Operations()
 	pipeline := call.NewPipeline(s.auth, s.log, c.DevMode && c.AdminSecret == "")
@@ -237,6 +240,7 @@ func (s *Server) wire(ctx context.Context) (err error) {
 		Long: []string{
 			b2bv1connect.EventServiceListCatchupEventsProcedure, b2bv1connect.EventServiceCountCatchupEventsProcedure,
 			b2bv1connect.OrgThreadServiceSearchOrgMessagesProcedure, b2bv1connect.OrgServiceListAuditEntriesProcedure,
+			b2bv1connect.SearchServiceSearchProcedure,
 		},
 	})
 	bodies, answers := intake.New(intake.Sizes{}, limiter), intake.NewAnswers(intake.Sizes{}, limiter)
@@ -345,6 +349,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	jobs.Go(func() error { return s.auth.Run(background) })
 	jobs.Go(func() error { return s.node.Run(background) })
 	jobs.Go(func() error { return s.retain.Run(background) })
+	jobs.Go(func() error { return s.indexer.Run(background) })
 	jobs.Go(func() error { return s.online.Run(background) })
 	jobs.Go(func() error { return s.streamed.Run(background) })
 	jobs.Go(func() error { return s.hooks.Run(background) })

@@ -6,6 +6,7 @@ import (
 	"github.com/b2b-protocol/b2b/internal/node"
 	"github.com/b2b-protocol/b2b/internal/presence"
 	"github.com/b2b-protocol/b2b/internal/retention"
+	"github.com/b2b-protocol/b2b/internal/search"
 	"github.com/b2b-protocol/b2b/internal/service"
 	"github.com/b2b-protocol/b2b/internal/store"
 	"github.com/b2b-protocol/b2b/internal/vault"
@@ -52,4 +53,8 @@ func vaultStore(s store.Store) vault.Store {
 
 func webhookStore(s store.Store) webhook.Store {
 	return store.Narrow(s, func(tx store.Tx) webhook.Tx { return tx })
+}
+
+func searchStore(s store.Store) search.Store {
+	return store.Narrow(s, func(tx store.Tx) search.Tx { return tx })
 }

@@ -76,6 +76,7 @@ var Places = []Place{
 	{"internal/intake", Resources},
 	{"internal/node", Resources},
 	{"internal/presence", Resources},
+	{"internal/search", Resources},
 	{"internal/store/sqlstore/...", Resources},
 	{"internal/store/storetest/...", Resources},
 	{"internal/subscription", Resources},
@@ -86,6 +87,7 @@ var Places = []Place{
 	{"internal/bytecache", Common},
 	{"internal/call", Common},
 	{"internal/concurrency", Common},
+	{"internal/searchtext", Common},
 	{"internal/tracing", Common},
 	{"internal/wire", Common},
 
@@ -103,6 +105,7 @@ var Places = []Place{
 	{"internal/mention", Rules},
 	{"internal/pagetoken", Rules},
 	{"internal/seal", Rules},
+	{"internal/searchindex", Rules},
 	{"internal/tally", Rules},
 	{"internal/thread", Rules},
 	{"internal/tracecontext", Rules},
@@ -139,6 +142,7 @@ var SameLayer = map[string][]string{
 	"internal/concurrency":             {"internal/call"},
 	"internal/metrics":                 {"internal/edge"},
 	"internal/presence":                {"internal/node"},
+	"internal/search":                  {"internal/node"},
 	"internal/subscription":            {"internal/eventlog"},
 	"internal/wire":                    {"internal/call"},
 	"internal/store/storetest":         {"internal/store/sqlstore"}, // tests its Store on each database

@@ -17,7 +17,7 @@ func newCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(serveCommand(), quickstartCommand(), importCommand(), conformanceCommand(), versionCommand())
+	root.AddCommand(serveCommand(), quickstartCommand(), importCommand(), reindexCommand(), conformanceCommand(), versionCommand())
 	return root
 }
 

@@ -794,6 +794,16 @@ func checkUploadFileRequest(m *v1.UploadFileRequest) error {
 	return nil
 }
 
+func checkSearchRequest(m *v1.SearchRequest) error {
+	if err := limits.CheckCharacters("q", m.GetQ(), limits.MaxSearchQuery); err != nil {
+		return err
+	}
+	if err := limits.CheckItems("kinds", len(m.GetKinds()), limits.MaxSearchKinds); err != nil {
+		return err
+	}
+	return nil
+}
+
 func checkRedeliverDeadLettersRequest(m *v1.RedeliverDeadLettersRequest) error {
 	if err := limits.CheckBytes("request_id", m.GetRequestId(), limits.MaxRequestID); err != nil {
 		return err

@@ -28,6 +28,7 @@ type Services struct {
 	EventService     EventService
 	DeliveryService  DeliveryService
 	FileService      FileService
+	SearchService    b2bv1connect.SearchServiceHandler
 	ServerService    b2bv1connect.ServerServiceHandler
 	WebhookService   b2bv1connect.WebhookServiceHandler
 }
@@ -846,6 +847,14 @@ func (s Services) Operations() []*Operation {
 			},
 		}),
 		describe(Operation{
+			Procedure:  b2bv1connect.SearchServiceSearchProcedure,
+			NewRequest: func() proto.Message { return new(v1.SearchRequest) },
+			Bounds:     func(m proto.Message) error { return checkSearchRequest(m.(*v1.SearchRequest)) },
+			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
+				return result(s.SearchService.Search(ctx, m.(*v1.SearchRequest)))
+			},
+		}),
+		describe(Operation{
 			Procedure:  b2bv1connect.ServerServiceGetHealthProcedure,
 			NewRequest: func() proto.Message { return new(v1.GetHealthRequest) },
 			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
@@ -939,6 +948,7 @@ func (s Services) Handlers(opts ...connect.HandlerOption) map[string]http.Handle
 	add(handlers)(b2bv1connect.NewEventServiceHandler(connectEventService{s.EventService}, opts...))
 	add(handlers)(b2bv1connect.NewDeliveryServiceHandler(connectDeliveryService{s.DeliveryService}, opts...))
 	add(handlers)(b2bv1connect.NewFileServiceHandler(connectFileService{s.FileService}, opts...))
+	add(handlers)(b2bv1connect.NewSearchServiceHandler(s.SearchService, opts...))
 	add(handlers)(b2bv1connect.NewServerServiceHandler(s.ServerService, opts...))
 	add(handlers)(b2bv1connect.NewWebhookServiceHandler(s.WebhookService, opts...))
 	return handlers

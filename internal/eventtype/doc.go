@@ -15,6 +15,10 @@ const (
 	// Event.BotID has changed the webhook's state in the store: an org admin redelivers dead letters,
 	// or a connection of the bot ended the degraded state. It has no payload.
 	WebhookChanged = "webhook_changed"
+	// SearchChanged reports that something is to be indexed for search that no event names: the profile
+	// of the bot in Event.BotID, or the file with the id that is the payload. Without either, retention
+	// has removed something.
+	SearchChanged = "search_changed"
 	// ImportedRow is a row of the catch-up of a bot, from the system that the org was imported from.
 	ImportedRow = "catchup_carried"
 )

@@ -144,6 +144,14 @@ const (
 	MinDecisionExpiry = 1
 	// MaxDecisionExpiry: When a decision expires, in seconds; the number itself.
 	MaxDecisionExpiry = 7776000
+	// MaxSearchQuery: The query of a search; UTF-16 code units.
+	MaxSearchQuery = 400
+	// MaxSearchKinds: The kinds that a search names; elements.
+	MaxSearchKinds = 5
+	// MaxSearchHighlights: The fields of a search result that are shown with the words of the query; elements.
+	MaxSearchHighlights = 4
+	// MaxSearchFragments: The pieces of the text that is shown of a field of a search result; elements.
+	MaxSearchFragments = 140
 	// MaxRevisions: The revisions of a thread that a change accepts; elements.
 	MaxRevisions = 100
 	// MaxStreamTypes: The types of events that a stream names; elements.

@@ -45,6 +45,8 @@ func (f *fake) LogBacklog(context.Context) (all, most int64, err error) {
 	f.calls++
 	return 12, 7, nil
 }
+func (*fake) SearchLag(context.Context) (all, most int64, err error) { return 14, 9, nil }
+
 func (f *fake) Caches() (tokens, sessions auth.CacheStats) {
 	return auth.CacheStats{Hits: 1}, auth.CacheStats{Misses: 2}
 }
@@ -248,6 +250,7 @@ func TestSources(t *testing.T) {
 		{1, "b2b_build_info", []string{"version", "1.2.3", "database", "sqlite"}},
 		{1, "b2b_database_healthy", nil}, {4, "b2b_database_changes_waiting", nil}, {6, "b2b_log_queued_items", nil},
 		{12, "b2b_log_index_backlog_events", nil}, {7, "b2b_log_index_backlog_events_max", nil},
+		{14, "b2b_search_index_backlog_events", nil}, {9, "b2b_search_index_backlog_events_max", nil},
 		{3, "b2b_connections", []string{"caller", "authenticated"}}, {2, "b2b_connections", []string{"caller", "anonymous"}},
 		{3, "b2b_subscriptions", []string{"binding", "ws"}}, {8, "b2b_subscriptions", []string{"binding", "webhook"}},
 		{3, "b2b_websocket_closed_total", []string{"code", "4008"}}, {9, "b2b_request_memory_refused_total", []string{"of", "bodies", "room", "share"}},

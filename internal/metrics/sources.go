@@ -47,6 +47,8 @@ type Store interface {
 	// LogBacklog returns how many events are not in the index of their log yet: of all logs, and
 	// the most of one.
 	LogBacklog(ctx context.Context) (all, most int64, err error)
+	// SearchLag returns the same for the search index.
+	SearchLag(ctx context.Context) (all, most int64, err error)
 }
 
 // Disk is the disk of the data folder, in bytes. What is not known is 0.
@@ -84,15 +86,12 @@ type collector struct {
 	slots, slotsUsed, slotsWaiting, slotsRefused                       family
 	memory, memoryMax, memoryRefused                                   family
 	changesWaiting, undone, pool, poolMax, poolWaits, poolWait, lookup family
-	backlog, backlogMost                                               family
+	backlog, backlogMost, searchBacklog, searchBacklogMost             family
 	webhooksWaiting, deadLetters                                       family
 	leaseHeld, leaseLapses                                             family
 	diskFree, diskSize, databaseSize                                   family
 
-	mu                  sync.Mutex
-	backlogRead         time.Time
-	lastBacklog, lastOf int64
-	backlogErr          error
+	ofLog, ofSearch backlog
 }
 
 func newCollector(s Sources, calls *calls) *collector {
@@ -126,6 +125,8 @@ func newCollector(s Sources, calls *calls) *collector {
 	c.relistened = counter("b2b_log_notifier_reconnects_total", "Lost connections of the notifier between nodes.")
 	c.backlog = gauge("b2b_log_index_backlog_events", "Events that are not in the index of their log yet. Read every 10 seconds.")
 	c.backlogMost = gauge("b2b_log_index_backlog_events_max", "The same for the log with the most.")
+	c.searchBacklog = gauge("b2b_search_index_backlog_events", "Events that are not in the search index of their org yet. Read every 10 seconds.")
+	c.searchBacklogMost = gauge("b2b_search_index_backlog_events_max", "The same for the org with the most.")
 
 	c.slots = gauge("b2b_slots", "Slots that orgs share, by pool: reads and heavy (calls that run), database_reads (reads that run), webhooks and webhooks_failing (attempts).", "pool")
 	c.slotsUsed = gauge("b2b_slots_in_use", "Slots in use, by pool. The pool changes has no fixed number.", "pool")
@@ -225,23 +226,35 @@ func (c *collector) collectLog(e emitter) {
 	e.send(c.slow, float64(h.Slow))
 	e.send(c.subscriptionsRefused, float64(h.Refused))
 	e.send(c.relistened, float64(h.Relistened))
-	if all, most, err := c.readBacklog(); err == nil {
+	if all, most, err := c.ofLog.get(c.Store.LogBacklog); err == nil {
 		e.send(c.backlog, float64(all))
 		e.send(c.backlogMost, float64(most))
 	}
+	if all, most, err := c.ofSearch.get(c.Store.SearchLag); err == nil {
+		e.send(c.searchBacklog, float64(all))
+		e.send(c.searchBacklogMost, float64(most))
+	}
 }
 
-// readBacklog reads the backlog of the index, or returns what it read a moment ago.
-func (c *collector) readBacklog() (all, most int64, err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.backlogRead.IsZero() || time.Since(c.backlogRead) >= backlogLife {
+// backlog is the number of events that are not in an index yet, as it was read last.
+type backlog struct {
+	mu        sync.Mutex
+	at        time.Time
+	all, most int64
+	err       error
+}
+
+// get reads the backlog, or returns what it read a moment ago.
+func (b *backlog) get(read func(context.Context) (all, most int64, err error)) (all, most int64, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.at.IsZero() || time.Since(b.at) >= backlogLife {
 		ctx, cancel := context.WithTimeout(context.Background(), pingTime)
 		defer cancel()
-		c.lastBacklog, c.lastOf, c.backlogErr = c.Store.LogBacklog(ctx)
-		c.backlogRead = time.Now()
+		b.all, b.most, b.err = read(ctx)
+		b.at = time.Now()
 	}
-	return c.lastBacklog, c.lastOf, c.backlogErr
+	return b.all, b.most, b.err
 }
 
 func (c *collector) collectLimits(e emitter) {

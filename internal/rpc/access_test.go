@@ -78,6 +78,7 @@ func TestAccess(t *testing.T) {
 		ServerService: b2bv1connect.UnimplementedServerServiceHandler{}, WebhookService: b2bv1connect.UnimplementedWebhookServiceHandler{},
 		LeaseService:    b2bv1connect.UnimplementedLeaseServiceHandler{},
 		DecisionService: b2bv1connect.UnimplementedDecisionServiceHandler{},
+		SearchService:   b2bv1connect.UnimplementedSearchServiceHandler{},
 	}
 	operations := services.Operations()
 	record := &recorder{operations: operations}

@@ -113,6 +113,7 @@ func services() call.Services {
 		WebhookService:   b2bv1connect.UnimplementedWebhookServiceHandler{},
 		LeaseService:     b2bv1connect.UnimplementedLeaseServiceHandler{},
 		DecisionService:  b2bv1connect.UnimplementedDecisionServiceHandler{},
+		SearchService:    b2bv1connect.UnimplementedSearchServiceHandler{},
 	}
 }
 

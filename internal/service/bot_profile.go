@@ -111,6 +111,9 @@ func (s *botService) UpdateProfile(ctx context.Context, req *b2bv1.UpdateProfile
 		if err := tx.UpdateBotProfile(ctx, &update, written...); err != nil {
 			return nil, fmt.Errorf("update a profile: %w", err)
 		}
+		if err := s.profileChanged(ctx, tx, caller.BotID); err != nil {
+			return nil, err
+		}
 		err := s.audit(ctx, tx, caller.OrgID, &caller.BotID, "bot.profile_update", "bot", caller.BotID, detail{"fields": written})
 		if err != nil {
 			return nil, err

@@ -9,6 +9,7 @@ import (
 
 	"github.com/b2b-protocol/b2b/internal/call"
 	"github.com/b2b-protocol/b2b/internal/eventlog"
+	"github.com/b2b-protocol/b2b/internal/eventtype"
 	"github.com/b2b-protocol/b2b/internal/store"
 	"github.com/b2b-protocol/b2b/internal/subscription"
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
@@ -123,6 +124,33 @@ func (c *core) appendAccessChange(ctx context.Context, tx eventTx, bot, why stri
 	}
 	return c.emit(ctx, tx, store.Event{Audience: store.AudienceInternal},
 		&b2bv1.Event{Event: &b2bv1.Event_AccessChanged{AccessChanged: e}})
+}
+
+// profileChanged appends the record that makes the profile of a bot indexed again (B2B-SRCH-020).
+func (c *core) profileChanged(ctx context.Context, tx eventTx, bot string) error {
+	return appendSearchChange(ctx, tx, store.Event{At: c.nowMS(), BotID: &bot})
+}
+
+// fileAdded appends the record that makes a file indexed.
+func (c *core) fileAdded(ctx context.Context, tx eventTx, file string) error {
+	return appendSearchChange(ctx, tx, store.Event{At: c.nowMS(), Payload: []byte(file)})
+}
+
+// removed appends the record that makes the search index forget what was removed.
+func (c *core) removed(ctx context.Context, tx eventTx) error {
+	return appendSearchChange(ctx, tx, store.Event{At: c.nowMS()})
+}
+
+// appendSearchChange appends a record for the search index, for what has no event.
+func appendSearchChange(ctx context.Context, tx eventTx, e store.Event) error {
+	e.Audience, e.Type = store.AudienceInternal, eventtype.SearchChanged
+	if e.Payload == nil {
+		e.Payload = []byte{}
+	}
+	if _, err := tx.Append(ctx, e); err != nil {
+		return fmt.Errorf("append %s: %w", e.Type, err)
+	}
+	return nil
 }
 
 // audit writes an audit entry about a target. botID is nil for actions of humans. details is

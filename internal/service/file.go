@@ -28,6 +28,7 @@ type fileReads interface {
 
 // fileTx is what its changes need.
 type fileTx interface {
+	eventTx
 	auditTx
 	uploadReader
 	Bot(ctx context.Context, org, id string) (*store.Bot, error)
@@ -126,6 +127,9 @@ func (s *fileService) record(ctx context.Context, tx fileTx, key files.Key, in *
 	}
 	if err := tx.CreateFile(ctx, f); err != nil {
 		return nil, fmt.Errorf("record a file: %w", err)
+	}
+	if err := s.fileAdded(ctx, tx, f.ID); err != nil {
+		return nil, err
 	}
 	err := s.audit(ctx, tx, f.OrgID, f.UploaderID, "file.upload", "file", f.ID,
 		detail{"name": f.Name, "mime_type": f.MIMEType, "size": f.Size})

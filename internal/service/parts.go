@@ -26,6 +26,7 @@ type Store interface {
 	orgReads
 	orgThreadReads
 	platformReads
+	searchReads
 	serverReads
 	threadReads
 	tokenReads
@@ -47,6 +48,7 @@ type Reader interface {
 	botView
 	orgView
 	orgThreadView
+	searchView
 	threadView
 }
 

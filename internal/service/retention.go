@@ -90,6 +90,13 @@ func (u *Retention) KeepOrg(ctx context.Context, org string, step Step) error {
 	if err := k.pruneAudit(ctx); err != nil {
 		return fmt.Errorf("old audit entries of org %s: %w", org, err)
 	}
+	if k.done["messages_deleted"] == nil && k.done["artifacts_deleted"] == nil {
+		return nil
+	}
+	err := k.change(ctx, func(tx retentionTx, _ int) error { return u.removed(ctx, tx) })
+	if err != nil {
+		return fmt.Errorf("report what was removed of org %s: %w", org, err)
+	}
 	return nil
 }
 

@@ -124,6 +124,7 @@ func New(d Deps) call.Services {
 		OrgService:       &orgService{c, d.Store},
 		OrgThreadService: &orgThreadService{c, d.Store},
 		PlatformService:  &platformService{c, d.Store},
+		SearchService:    &searchService{c, d.Store},
 		ServerService:    newServerService(c, d.Store),
 		ThreadService:    &threadService{c, d.Store},
 		TokenService:     &tokenService{c, d.Store},

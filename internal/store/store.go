@@ -129,6 +129,7 @@ type Reader interface {
 	DeliveryReader
 	ReceiptReader
 	DecisionReader
+	SearchReader
 }
 
 // Tx is one change: it has all reads, which see its own writes, and all writes. Only the
@@ -170,4 +171,5 @@ type Tx interface {
 	LeaseWriter
 	DeliveryWriter
 	DecisionWriter
+	SearchWriter
 }

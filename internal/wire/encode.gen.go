@@ -582,6 +582,18 @@ func Append(b []byte, m proto.Message) ([]byte, error) {
 		return AppendGetFileInfoRequest(b, m), nil
 	case *v1.GetFileInfoResponse:
 		return AppendGetFileInfoResponse(b, m), nil
+	case *v1.SearchRequest:
+		return AppendSearchRequest(b, m), nil
+	case *v1.SearchFragment:
+		return AppendSearchFragment(b, m), nil
+	case *v1.SearchHighlight:
+		return AppendSearchHighlight(b, m), nil
+	case *v1.SearchHit:
+		return AppendSearchHit(b, m), nil
+	case *v1.SearchIndex:
+		return AppendSearchIndex(b, m), nil
+	case *v1.SearchResponse:
+		return AppendSearchResponse(b, m), nil
 	case *v1.GetHealthRequest:
 		return AppendGetHealthRequest(b, m), nil
 	case *v1.GetHealthResponse:
@@ -902,6 +914,10 @@ func EnumText(v protoreflect.Enum) string {
 		return textDeliveryWaitsFor(v)
 	case v1.ErrorCode:
 		return textErrorCode(v)
+	case v1.SearchKind:
+		return textSearchKind(v)
+	case v1.SearchSort:
+		return textSearchSort(v)
 	case v1.HealthStatus:
 		return textHealthStatus(v)
 	case v1.DatabaseStatus:

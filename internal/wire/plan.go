@@ -59,7 +59,7 @@ var plans = sync.OnceValue(func() map[protoreflect.FullName]*plan {
 		b2bv1.File_b2b_v1_channel_proto, b2bv1.File_b2b_v1_decision_proto, b2bv1.File_b2b_v1_delivery_proto, b2bv1.File_b2b_v1_error_proto,
 		b2bv1.File_b2b_v1_event_proto,
 		b2bv1.File_b2b_v1_file_proto, b2bv1.File_b2b_v1_lease_proto, b2bv1.File_b2b_v1_list_proto, b2bv1.File_b2b_v1_message_proto, b2bv1.File_b2b_v1_org_proto,
-		b2bv1.File_b2b_v1_server_proto, b2bv1.File_b2b_v1_settles_proto, b2bv1.File_b2b_v1_thread_proto,
+		b2bv1.File_b2b_v1_search_proto, b2bv1.File_b2b_v1_server_proto, b2bv1.File_b2b_v1_settles_proto, b2bv1.File_b2b_v1_thread_proto,
 		b2bv1.File_b2b_v1_webhook_proto,
 	} {
 		for i := range file.Messages().Len() {

@@ -45,6 +45,7 @@ type Client struct {
 	Org        b2bv1connect.OrgServiceClient
 	OrgThreads b2bv1connect.OrgThreadServiceClient
 	Platform   b2bv1connect.PlatformServiceClient
+	Search     b2bv1connect.SearchServiceClient
 	Server     b2bv1connect.ServerServiceClient
 	Threads    b2bv1connect.ThreadServiceClient
 	Tokens     b2bv1connect.TokenServiceClient
@@ -130,6 +131,7 @@ func New(baseURL string, opts ...Option) *Client {
 		Leases:     b2bv1connect.NewLeaseServiceClient(o.http, url, with...),
 		Deliveries: b2bv1connect.NewDeliveryServiceClient(o.http, url, with...),
 		Decisions:  b2bv1connect.NewDecisionServiceClient(o.http, url, with...),
+		Search:     b2bv1connect.NewSearchServiceClient(o.http, url, with...),
 		Org:        b2bv1connect.NewOrgServiceClient(o.http, url, with...),
 		OrgThreads: b2bv1connect.NewOrgThreadServiceClient(o.http, url, with...),
 		Platform:   b2bv1connect.NewPlatformServiceClient(o.http, url, with...),

@@ -66,6 +66,11 @@ func (c *Client) EachDeadLetter(ctx context.Context, req *b2bv1.ListDeadLettersR
 	return each(ctx, c.Webhooks.ListDeadLetters, req, (*b2bv1.ListDeadLettersResponse).GetItems)
 }
 
+// EachSearchHit returns all entries of Search.
+func (c *Client) EachSearchHit(ctx context.Context, req *b2bv1.SearchRequest) iter.Seq2[*b2bv1.SearchHit, error] {
+	return each(ctx, c.Search.Search, req, (*b2bv1.SearchResponse).GetItems)
+}
+
 // EachFoundMessage returns all entries of SearchOrgMessages.
 func (c *Client) EachFoundMessage(ctx context.Context, req *b2bv1.SearchOrgMessagesRequest) iter.Seq2[*b2bv1.FoundMessage, error] {
 	return each(ctx, c.OrgThreads.SearchOrgMessages, req, (*b2bv1.SearchOrgMessagesResponse).GetMessages)

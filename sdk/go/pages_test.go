@@ -170,7 +170,7 @@ func TestEachList(t *testing.T) {
 	for _, file := range []protoreflect.FileDescriptor{
 		b2bv1.File_b2b_v1_artifact_proto, b2bv1.File_b2b_v1_auth_proto, b2bv1.File_b2b_v1_bot_proto,
 		b2bv1.File_b2b_v1_channel_proto, b2bv1.File_b2b_v1_decision_proto, b2bv1.File_b2b_v1_delivery_proto, b2bv1.File_b2b_v1_event_proto, b2bv1.File_b2b_v1_file_proto,
-		b2bv1.File_b2b_v1_lease_proto, b2bv1.File_b2b_v1_org_proto, b2bv1.File_b2b_v1_server_proto, b2bv1.File_b2b_v1_thread_proto, b2bv1.File_b2b_v1_webhook_proto,
+		b2bv1.File_b2b_v1_lease_proto, b2bv1.File_b2b_v1_org_proto, b2bv1.File_b2b_v1_search_proto, b2bv1.File_b2b_v1_server_proto, b2bv1.File_b2b_v1_thread_proto, b2bv1.File_b2b_v1_webhook_proto,
 	} {
 		for i := range file.Services().Len() {
 			methods := file.Services().Get(i).Methods()

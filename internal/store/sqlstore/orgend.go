@@ -1,6 +1,9 @@
 package sqlstore
 
-import "context"
+import (
+	"context"
+	"slices"
+)
 
 var endOrg = update(onOrgs, "UPDATE orgs SET status = 'destroyed' WHERE id = ? AND status <> 'destroyed'")
 
@@ -71,6 +74,7 @@ var emptyRest = []*statement{
 	remove(onIdempotency, "DELETE FROM idempotency WHERE (org_id, caller, request_id) IN (SELECT org_id, caller, request_id FROM idempotency WHERE org_id = ? LIMIT ? + 0)"),
 	remove(onTombstones, "DELETE FROM tombstones WHERE id IN (SELECT id FROM tombstones WHERE org_id = ? LIMIT ? + 0)"),
 	remove(onAuditLog, "DELETE FROM audit_log WHERE (org_id, created_at, id) IN (SELECT org_id, created_at, id FROM audit_log WHERE org_id = ? ORDER BY created_at, id LIMIT ? + 0)"),
+	remove(onSearchState, "DELETE FROM search_state WHERE org_id IN (SELECT org_id FROM search_state WHERE org_id = ? LIMIT ? + 0)"),
 	remove(onLogIndex, "DELETE FROM log_index WHERE (org_id, stream, seq) IN (SELECT org_id, stream, seq FROM log_index WHERE org_id = ? LIMIT ? + 0)"),
 	remove(onLogStreams, "DELETE FROM log_streams WHERE (org_id, scope_id, type, party) IN (SELECT org_id, scope_id, type, party FROM log_streams WHERE org_id = ? LIMIT ? + 0)"),
 	remove(onLogHeads, "DELETE FROM log_heads WHERE (org_id, scope_id, type) IN (SELECT org_id, scope_id, type FROM log_heads WHERE org_id = ? LIMIT ? + 0)"),
@@ -87,7 +91,7 @@ func (t *tx) EmptyOrg(ctx context.Context, id string, limit int) (int64, error) 
 			return e.gone, err
 		}
 	}
-	for _, q := range emptyRest {
+	for _, q := range slices.Concat(clearSearch, emptyRest) {
 		if err := e.rows(ctx, q, id); err != nil {
 			return e.gone, err
 		}

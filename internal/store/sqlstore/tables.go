@@ -60,6 +60,12 @@ const (
 	onStreaming
 	onDecisions
 	onDecisionBots
+	onSearchState
+	onSearchDocs
+	onSearchSegments
+	onSearchPages
+	onSearchRefs
+	onSearchTodo
 
 	onThreads = onThreadRows | onActivity
 
@@ -92,6 +98,7 @@ var tableNames = []string{
 	"artifact_sums", "artifact_totals", "artifact_days", "log_streams", "log_index", "log_heads", "log_runs", "leases", "lease_waits",
 	"inboxes", "inbox_positions", "deliveries", "inbox_scopes", "streaming",
 	"decisions", "decision_bots",
+	"search_state", "search_docs", "search_segments", "search_pages", "search_refs", "search_todo",
 }
 
 // name returns the name of the one table of a set.

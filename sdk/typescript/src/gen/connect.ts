@@ -15,5 +15,6 @@ export * from "./b2b/v1/event_pb.js";
 export * from "./b2b/v1/delivery_pb.js";
 export * from "./b2b/v1/error_pb.js";
 export * from "./b2b/v1/file_pb.js";
+export * from "./b2b/v1/search_pb.js";
 export * from "./b2b/v1/server_pb.js";
 export * from "./b2b/v1/webhook_pb.js";

@@ -162,6 +162,14 @@ const (
 	Limit_LIMIT_DECISION_BOTS Limit = 145
 	// When a decision expires, in seconds.
 	Limit_LIMIT_DECISION_EXPIRY Limit = 146
+	// The query of a search.
+	Limit_LIMIT_SEARCH_QUERY Limit = 150
+	// The kinds that a search names.
+	Limit_LIMIT_SEARCH_KINDS Limit = 151
+	// The fields of a search result that are shown with the words of the query.
+	Limit_LIMIT_SEARCH_HIGHLIGHTS Limit = 152
+	// The pieces of the text that is shown of a field of a search result.
+	Limit_LIMIT_SEARCH_FRAGMENTS Limit = 153
 	// The revisions of a thread that a change accepts.
 	Limit_LIMIT_REVISIONS Limit = 70
 	// The types of events that a stream names.
@@ -274,6 +282,10 @@ var (
 		144: "LIMIT_DECISION_COMMENT",
 		145: "LIMIT_DECISION_BOTS",
 		146: "LIMIT_DECISION_EXPIRY",
+		150: "LIMIT_SEARCH_QUERY",
+		151: "LIMIT_SEARCH_KINDS",
+		152: "LIMIT_SEARCH_HIGHLIGHTS",
+		153: "LIMIT_SEARCH_FRAGMENTS",
 		70:  "LIMIT_REVISIONS",
 		80:  "LIMIT_STREAM_TYPES",
 		81:  "LIMIT_STREAM_SCOPES",
@@ -361,6 +373,10 @@ var (
 		"LIMIT_DECISION_COMMENT":   144,
 		"LIMIT_DECISION_BOTS":      145,
 		"LIMIT_DECISION_EXPIRY":    146,
+		"LIMIT_SEARCH_QUERY":       150,
+		"LIMIT_SEARCH_KINDS":       151,
+		"LIMIT_SEARCH_HIGHLIGHTS":  152,
+		"LIMIT_SEARCH_FRAGMENTS":   153,
 		"LIMIT_REVISIONS":          70,
 		"LIMIT_STREAM_TYPES":       80,
 		"LIMIT_STREAM_SCOPES":      81,
@@ -514,7 +530,7 @@ const file_b2b_options_v1_limits_proto_rawDesc = "" +
 	"\x02of\x18\x01 \x01(\x0e2\x15.b2b.options.v1.LimitR\x02of\x12\x17\n" +
 	"\ain_turn\x18\x02 \x01(\bR\x06inTurn\x12\x12\n" +
 	"\x04when\x18\x03 \x01(\tR\x04when\x123\n" +
-	"\totherwise\x18\x04 \x01(\x0e2\x15.b2b.options.v1.LimitR\totherwise*\x8f\x16\n" +
+	"\totherwise\x18\x04 \x01(\x0e2\x15.b2b.options.v1.LimitR\totherwise*\xa8\x17\n" +
 	"\x05Limit\x12\x15\n" +
 	"\x11LIMIT_UNSPECIFIED\x10\x00\x12\x1f\n" +
 	"\x10LIMIT_REQUEST_ID\x10\x01\x1a\t\x82\xb7\x18\x05\b\x02\x18\x80\x01\x12\x1e\n" +
@@ -594,7 +610,11 @@ const file_b2b_options_v1_limits_proto_rawDesc = "" +
 	"\x15LIMIT_DECISION_ANSWER\x10\x8f\x01\x1a\v\x82\xb7\x18\a\b\x01\x10\x01\x18\x80@\x12&\n" +
 	"\x16LIMIT_DECISION_COMMENT\x10\x90\x01\x1a\t\x82\xb7\x18\x05\b\x01\x18\x80\x10\x12\"\n" +
 	"\x13LIMIT_DECISION_BOTS\x10\x91\x01\x1a\b\x82\xb7\x18\x04\b\x04\x18 \x12)\n" +
-	"\x15LIMIT_DECISION_EXPIRY\x10\x92\x01\x1a\r\x82\xb7\x18\t\b\a\x10\x01\x18\x80\xce\xda\x03\x12\x1d\n" +
+	"\x15LIMIT_DECISION_EXPIRY\x10\x92\x01\x1a\r\x82\xb7\x18\t\b\a\x10\x01\x18\x80\xce\xda\x03\x12$\n" +
+	"\x12LIMIT_SEARCH_QUERY\x10\x96\x01\x1a\v\x82\xb7\x18\a\b\x01\x10\x01\x18\x90\x03\x12!\n" +
+	"\x12LIMIT_SEARCH_KINDS\x10\x97\x01\x1a\b\x82\xb7\x18\x04\b\x04\x18\x05\x12&\n" +
+	"\x17LIMIT_SEARCH_HIGHLIGHTS\x10\x98\x01\x1a\b\x82\xb7\x18\x04\b\x04\x18\x04\x12&\n" +
+	"\x16LIMIT_SEARCH_FRAGMENTS\x10\x99\x01\x1a\t\x82\xb7\x18\x05\b\x04\x18\x8c\x01\x12\x1d\n" +
 	"\x0fLIMIT_REVISIONS\x10F\x1a\b\x82\xb7\x18\x04\b\x04\x18d\x12 \n" +
 	"\x12LIMIT_STREAM_TYPES\x10P\x1a\b\x82\xb7\x18\x04\b\x04\x182\x12!\n" +
 	"\x13LIMIT_STREAM_SCOPES\x10Q\x1a\b\x82\xb7\x18\x04\b\x04\x18d\x12\x1d\n" +

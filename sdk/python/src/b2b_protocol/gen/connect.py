@@ -401,6 +401,20 @@ from .b2b.v1.file_pb import (
     UploadFileRequest,
     UploadFileResponse,
 )
+from .b2b.v1.search_connect import (
+    SearchServiceClient,
+    SearchServiceClientSync,
+)
+from .b2b.v1.search_pb import (
+    SearchFragment,
+    SearchHighlight,
+    SearchHit,
+    SearchIndex,
+    SearchKind,
+    SearchRequest,
+    SearchResponse,
+    SearchSort,
+)
 from .b2b.v1.server_connect import (
     ServerServiceClient,
     ServerServiceClientSync,
@@ -747,8 +761,18 @@ __all__ = [
     "RotateSecretRequest",
     "RotateSecretResponse",
     "ScopeList",
+    "SearchFragment",
+    "SearchHighlight",
+    "SearchHit",
+    "SearchIndex",
+    "SearchKind",
     "SearchOrgMessagesRequest",
     "SearchOrgMessagesResponse",
+    "SearchRequest",
+    "SearchResponse",
+    "SearchServiceClient",
+    "SearchServiceClientSync",
+    "SearchSort",
     "SendChannelMessageRequest",
     "SendChannelMessageResponse",
     "SendDirectMessageRequest",

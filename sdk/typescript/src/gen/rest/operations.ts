@@ -161,6 +161,8 @@ import type {
   RotateSecretResponse,
   SearchOrgMessagesRequest,
   SearchOrgMessagesResponse,
+  SearchRequest,
+  SearchResponse,
   SendDirectMessageRequest,
   SendDirectMessageResponse,
   SendThreadMessageRequest,
@@ -1340,6 +1342,15 @@ export async function getFile(transport: Transport, id: string, fields?: GetFile
  */
 export async function getFileInfo(transport: Transport, id: string, fields?: GetFileInfoRequest, options?: CallOptions): Promise<File> {
   return json(transport, query("GET", path`/api/files/${id}/info`, fields), options);
+}
+
+/**
+ * Finds what has all words of a query.
+ *
+ * `GET /api/search`. Callers: bots, org admins. Scope of a bot's token: `read`.
+ */
+export async function search(transport: Transport, fields: SearchRequest, options?: CallOptions): Promise<SearchResponse> {
+  return json(transport, query("GET", "/api/search", fields), options);
 }
 
 /**

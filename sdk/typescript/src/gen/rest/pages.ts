@@ -44,7 +44,9 @@ import type {
   OrgSession,
   OrgTicket,
   Receipt,
+  SearchHit,
   SearchOrgMessagesRequest,
+  SearchRequest,
   Thread,
   ThreadMessage,
   Token,
@@ -241,6 +243,11 @@ export function eachDelivery(transport: Transport, fields?: ListDeliveriesReques
  */
 export function eachReceipt(transport: Transport, messageId: string, fields?: GetReceiptsRequest, options?: CallOptions): AsyncGenerator<Receipt, void, undefined> {
   return pages(transport, query("GET", path`/api/messages/${messageId}/receipts`, fields), options, "cursor", "items");
+}
+
+/** Returns all entries of search, and reads one page at a time. `limit` is the size of a page. */
+export function eachSearchHit(transport: Transport, fields: SearchRequest, options?: CallOptions): AsyncGenerator<SearchHit, void, undefined> {
+  return pages(transport, query("GET", "/api/search", fields), options, "cursor", "items");
 }
 
 /**

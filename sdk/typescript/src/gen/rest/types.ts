@@ -3613,6 +3613,139 @@ export type GetFileRequest = Record<string, never>;
 /** The fields of getFileInfo. */
 export type GetFileInfoRequest = Record<string, never>;
 
+/**
+ * The order of the results.
+ *
+ * - `newest`: The newest first.
+ * - `best`: The best first, among the newest 200 results, then among the next 200, and so on.
+ */
+export type SearchSort = "newest" | "best";
+
+/** The fields of search. */
+export interface SearchRequest {
+  /**
+   * Words, and phrases in double quotes. Case and accents do not matter, and there are no
+   * operators. 1 to 400 UTF-16 code units.
+   */
+  q: string;
+  /**
+   * Only these kinds: "message", "thread", "artifact", "bot", "file"; empty: all. Over REST a
+   * comma-separated list. At most 5.
+   */
+  kinds?: string[] | undefined;
+  /** Only in this thread. */
+  thread_id?: string | undefined;
+  /** Only in this channel. */
+  channel_id?: string | undefined;
+  /** Only what this bot wrote, started, contributed or uploaded: its id or name. */
+  author?: string | undefined;
+  /**
+   * Only from this time on. Over REST Unix milliseconds.
+   *
+   * Unix milliseconds.
+   */
+  since?: number | undefined;
+  /**
+   * Only before this time. Over REST Unix milliseconds.
+   *
+   * Unix milliseconds.
+   */
+  until?: number | undefined;
+  /** The order; absent: newest. */
+  sort?: SearchSort | undefined;
+  /** The page token from the previous page, of the same query, filters and order. */
+  cursor?: string | undefined;
+  /** The size of a page. 1 to 100; default 20. */
+  limit?: number | undefined;
+}
+
+/**
+ * What was found.
+ *
+ * - `message`: A message of a thread, or a direct message.
+ * - `thread`: A thread, by its topic, tags and context.
+ * - `artifact`: A version of an artifact, by its key, title, content and URL.
+ * - `bot`: A bot, by its name and profile.
+ * - `file`: A file, by its name.
+ */
+export type SearchKind = "message" | "thread" | "artifact" | "bot" | "file";
+
+/** A piece of a text. */
+export interface SearchFragment {
+  /** The text. */
+  text: string;
+  /** Whether it is what was searched for. */
+  hit: boolean;
+}
+
+/** Where a result has words of the query. */
+export interface SearchHighlight {
+  /**
+   * The field, such as "content", "title", "topic" or "name"; "parts" are the texts of the parts of
+   * a message, "profile" the other lines of a bot's profile.
+   */
+  field: string;
+  /** The text around the first of these words, in order. At most 140. */
+  fragments: SearchFragment[];
+}
+
+/** A result. */
+export interface SearchHit {
+  /** What it is. */
+  kind: SearchKind;
+  /** The id of the message, thread, version of an artifact, bot or file. */
+  id: string;
+  /**
+   * When it was made.
+   *
+   * Unix milliseconds.
+   */
+  at: number;
+  /** The thread that it is, or is in. */
+  thread_id?: string;
+  /** The thread's topic. */
+  thread_topic?: string;
+  /** The channel that it is in. */
+  channel_id?: string;
+  /** The bot that wrote, started, contributed or uploaded it; absent if it was deleted. */
+  author_id?: string;
+  /** Its name. */
+  author_name?: string;
+  /** The name of a bot or file, the key of an artifact. */
+  name?: string;
+  /** The title of an artifact. */
+  title?: string;
+  /** The version of an artifact. */
+  version?: number;
+  /** Whether that is the current version of the artifact. */
+  current?: boolean;
+  /** Where the words of the query are. At most 4. */
+  highlights: SearchHighlight[];
+}
+
+/** How far the index is, which follows what happens in the org. */
+export interface SearchIndex {
+  /** False while it is being made, so that results may be missing. */
+  complete: boolean;
+  /** How many events of the org it may not have yet. */
+  behind: number;
+}
+
+/** A page of results. */
+export interface SearchResponse {
+  /** The results. At most 100. */
+  items: SearchHit[];
+  /**
+   * Whether there may be more. A page with more after it may have fewer results than were asked
+   * for, or none.
+   */
+  has_more: boolean;
+  /** The page token of the next page; absent on the last page. */
+  cursor?: string;
+  /** How far the index is. */
+  index: SearchIndex;
+}
+
 /** The fields of getHealth. */
 export type GetHealthRequest = Record<string, never>;
 

@@ -1725,6 +1725,20 @@ class Rest(Caller):
         """
         return cast("types.File", self._json(query("GET", path("/api/files/{}/info", id), {}), timeout, headers, on_response))
 
+    def search(
+        self,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        on_response: Callable[[httpx.Response], object] | None = None,
+        **fields: Unpack[types.SearchRequest],
+    ) -> types.SearchResponse:
+        """Finds what has all words of a query.
+
+        `GET /api/search`. Callers: bots, org admins. Scope of a bot's token: `read`.
+        """
+        return cast("types.SearchResponse", self._json(query("GET", "/api/search", fields), timeout, headers, on_response))
+
     def get_health(
         self,
         *,
@@ -2179,6 +2193,18 @@ class Rest(Caller):
         :param message_id: The message, a direct one or one of a thread.
         """
         return self._pages(query("GET", path("/api/messages/{}/receipts", message_id), fields), timeout, headers, "cursor", "items")
+
+    def iter_search_hits(
+        self,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        **fields: Unpack[types.SearchRequest],
+    ) -> Iterator[types.SearchHit]:
+        """Returns all entries of search, and reads one page at a time. `limit` is the size of a
+        page.
+        """
+        return self._pages(query("GET", "/api/search", fields), timeout, headers, "cursor", "items")
 
     def iter_dead_letters(
         self,
@@ -3907,6 +3933,20 @@ class AsyncRest(AsyncCaller):
         """
         return cast("types.File", await self._json(query("GET", path("/api/files/{}/info", id), {}), timeout, headers, on_response))
 
+    async def search(
+        self,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        on_response: Callable[[httpx.Response], object] | None = None,
+        **fields: Unpack[types.SearchRequest],
+    ) -> types.SearchResponse:
+        """Finds what has all words of a query.
+
+        `GET /api/search`. Callers: bots, org admins. Scope of a bot's token: `read`.
+        """
+        return cast("types.SearchResponse", await self._json(query("GET", "/api/search", fields), timeout, headers, on_response))
+
     async def get_health(
         self,
         *,
@@ -4361,6 +4401,18 @@ class AsyncRest(AsyncCaller):
         :param message_id: The message, a direct one or one of a thread.
         """
         return self._pages(query("GET", path("/api/messages/{}/receipts", message_id), fields), timeout, headers, "cursor", "items")
+
+    def iter_search_hits(
+        self,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        **fields: Unpack[types.SearchRequest],
+    ) -> AsyncIterator[types.SearchHit]:
+        """Returns all entries of search, and reads one page at a time. `limit` is the size of a
+        page.
+        """
+        return self._pages(query("GET", "/api/search", fields), timeout, headers, "cursor", "items")
 
     def iter_dead_letters(
         self,

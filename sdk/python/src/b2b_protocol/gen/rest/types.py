@@ -4328,6 +4328,163 @@ class File(TypedDict):
     Unix milliseconds.
     """
 
+SearchSort: TypeAlias = Literal["newest", "best"]
+"""The order of the results.
+
+- `newest`: The newest first.
+- `best`: The best first, among the newest 200 results, then among the next 200, and so on.
+"""
+
+
+class SearchRequest(TypedDict):
+    """The fields of search."""
+
+    q: str
+    """Words, and phrases in double quotes. Case and accents do not matter, and there are no
+    operators. 1 to 400 UTF-16 code units.
+    """
+
+    kinds: NotRequired[list[str]]
+    """Only these kinds: "message", "thread", "artifact", "bot", "file"; empty: all. Over REST a
+    comma-separated list. At most 5.
+    """
+
+    thread_id: NotRequired[str]
+    """Only in this thread."""
+
+    channel_id: NotRequired[str]
+    """Only in this channel."""
+
+    author: NotRequired[str]
+    """Only what this bot wrote, started, contributed or uploaded: its id or name."""
+
+    since: NotRequired[int]
+    """Only from this time on. Over REST Unix milliseconds.
+
+    Unix milliseconds.
+    """
+
+    until: NotRequired[int]
+    """Only before this time. Over REST Unix milliseconds.
+
+    Unix milliseconds.
+    """
+
+    sort: NotRequired[SearchSort]
+    """The order; absent: newest."""
+
+    cursor: NotRequired[str]
+    """The page token from the previous page, of the same query, filters and order."""
+
+    limit: NotRequired[int]
+    """The size of a page. 1 to 100; default 20."""
+
+SearchKind: TypeAlias = Literal["message", "thread", "artifact", "bot", "file"]
+"""What was found.
+
+- `message`: A message of a thread, or a direct message.
+- `thread`: A thread, by its topic, tags and context.
+- `artifact`: A version of an artifact, by its key, title, content and URL.
+- `bot`: A bot, by its name and profile.
+- `file`: A file, by its name.
+"""
+
+
+class SearchFragment(TypedDict):
+    """A piece of a text."""
+
+    text: str
+    """The text."""
+
+    hit: bool
+    """Whether it is what was searched for."""
+
+
+class SearchHighlight(TypedDict):
+    """Where a result has words of the query."""
+
+    field: str
+    """The field, such as "content", "title", "topic" or "name"; "parts" are the texts of the parts
+    of a message, "profile" the other lines of a bot's profile.
+    """
+
+    fragments: list[SearchFragment]
+    """The text around the first of these words, in order. At most 140."""
+
+
+class SearchHit(TypedDict):
+    """A result."""
+
+    kind: SearchKind
+    """What it is."""
+
+    id: str
+    """The id of the message, thread, version of an artifact, bot or file."""
+
+    at: int
+    """When it was made.
+
+    Unix milliseconds.
+    """
+
+    thread_id: NotRequired[str]
+    """The thread that it is, or is in."""
+
+    thread_topic: NotRequired[str]
+    """The thread's topic."""
+
+    channel_id: NotRequired[str]
+    """The channel that it is in."""
+
+    author_id: NotRequired[str]
+    """The bot that wrote, started, contributed or uploaded it; absent if it was deleted."""
+
+    author_name: NotRequired[str]
+    """Its name."""
+
+    name: NotRequired[str]
+    """The name of a bot or file, the key of an artifact."""
+
+    title: NotRequired[str]
+    """The title of an artifact."""
+
+    version: NotRequired[int]
+    """The version of an artifact."""
+
+    current: NotRequired[bool]
+    """Whether that is the current version of the artifact."""
+
+    highlights: list[SearchHighlight]
+    """Where the words of the query are. At most 4."""
+
+
+class SearchIndex(TypedDict):
+    """How far the index is, which follows what happens in the org."""
+
+    complete: bool
+    """False while it is being made, so that results may be missing."""
+
+    behind: int
+    """How many events of the org it may not have yet."""
+
+
+class SearchResponse(TypedDict):
+    """A page of results."""
+
+    items: list[SearchHit]
+    """The results. At most 100."""
+
+    has_more: bool
+    """Whether there may be more. A page with more after it may have fewer results than were asked
+    for, or none.
+    """
+
+    cursor: NotRequired[str]
+    """The page token of the next page; absent on the last page."""
+
+    index: SearchIndex
+    """How far the index is."""
+
 HealthStatus: TypeAlias = Literal["ok", "degraded"]
 """The health of the server.
 
@@ -4910,6 +5067,14 @@ __all__ = [
     "ErrorCode",
     "UploadFileRequest",
     "File",
+    "SearchSort",
+    "SearchRequest",
+    "SearchKind",
+    "SearchFragment",
+    "SearchHighlight",
+    "SearchHit",
+    "SearchIndex",
+    "SearchResponse",
     "HealthStatus",
     "DatabaseStatus",
     "ConnectionsByType",
