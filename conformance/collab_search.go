@@ -11,8 +11,9 @@ const hitShape = "kind:=message|thread|artifact|bot|file id:s at:i highlights:a"
 // searchChecks returns the checks of the profile search.
 func searchChecks() []Check {
 	return []Check{
-		{[]string{"B2B-SRCH-001", "B2B-SRCH-002", "B2B-SRCH-010", "B2B-SRCH-020"}, "messages, threads, artifacts, bots and files are found by their words", searchKinds},
+		{[]string{"B2B-SRCH-001", "B2B-SRCH-002", "B2B-SRCH-010", "B2B-SRCH-020"}, "messages, threads, artifacts and bots are found by their words", searchKinds},
 		{[]string{"B2B-SRCH-003"}, "a caller finds what it may read, and nothing else", searchAccess},
+		{[]string{"B2B-SRCH-002", "B2B-SRCH-003", "B2B-FILE-020"}, "files are found by their names, by those who may know of them", searchFiles},
 		{[]string{"B2B-SRCH-004"}, "what was left, removed or changed is found no longer", searchGone},
 		{[]string{"B2B-SRCH-005", "B2B-SRCH-006", "B2B-SRCH-007", "B2B-SRCH-011"}, "the words of English, Chinese and code are found, newest first", searchCorpus},
 		{[]string{"B2B-SRCH-005", "B2B-SRCH-008"}, "a query is never syntax", searchHostile},
@@ -50,8 +51,7 @@ func searchKinds(t *T) {
 	dm := t.dm(ann, "bob", "zebrafish again").OK()
 	artifact := t.Do("POST", thr(thread, "/artifacts"), bob, J{"artifact_key": "zebra", "type": "markdown", "title": "Zebrafish", "content": "striped"}).OK().Str("id")
 	next := t.Do("PATCH", thr(thread, "/artifacts/zebra"), bob, J{"content": "zebrafish are striped"}).OK().Str("id")
-	file := upload(t, ann, "zebrafish-2026.txt", "text/plain", "x").OK().Str("id")
-	want := []string{file, next, artifact, dm.Str("message.id"), message, thread, bob.ID}
+	want := []string{next, artifact, dm.Str("message.id"), message, thread, bob.ID}
 	t.indexed(o.Human(), "zebrafish", want...)
 	r := t.search(o.Human(), "ZEBRAFISH").OK().Shape("", "items:a has_more:b index:o !cursor").Shape("index", "complete:b behind:i")
 	for i := range want {
@@ -63,17 +63,16 @@ func searchKinds(t *T) {
 		return r.Bool("index.complete") && r.Num("index.behind") == 0
 	})
 	kinds := r.Pluck("items", "kind")
-	if !slices.Equal(kinds, []string{"file", "artifact", "artifact", "message", "message", "thread", "bot"}) {
+	if !slices.Equal(kinds, []string{"artifact", "artifact", "message", "message", "thread", "bot"}) {
 		t.Errorf("%s: the kinds are %v", r, kinds)
 	}
-	r.Equal("items.0.name", "zebrafish-2026.txt").Equal("items.0.author_name", "ann")
-	r.Equal("items.1.version", 2).Equal("items.1.current", true).Equal("items.1.name", "zebra").Equal("items.1.thread_topic", "About zebrafish")
-	r.Equal("items.2.version", 1).Equal("items.2.current", false).Equal("items.2.title", "Zebrafish").Equal("items.2.author_id", bob.ID)
-	r.Equal("items.3.channel_id", dm.Str("channel_id")).Equal("items.4.thread_id", thread).Equal("items.4.author_name", "ann")
-	r.Equal("items.4.highlights.0.field", "content").Equal("items.4.highlights.0.fragments.0.text", "The ").Equal("items.4.highlights.0.fragments.0.hit", false).
-		Equal("items.4.highlights.0.fragments.1.text", "zebrafish").Equal("items.4.highlights.0.fragments.1.hit", true).
-		Equal("items.4.highlights.0.fragments.2.text", " swims")
-	r.Equal("items.5.highlights.0.field", "topic").Equal("items.6.highlights.0.field", "bio").Equal("items.6.name", "bob")
+	r.Equal("items.0.version", 2).Equal("items.0.current", true).Equal("items.0.name", "zebra").Equal("items.0.thread_topic", "About zebrafish")
+	r.Equal("items.1.version", 1).Equal("items.1.current", false).Equal("items.1.title", "Zebrafish").Equal("items.1.author_id", bob.ID)
+	r.Equal("items.2.channel_id", dm.Str("channel_id")).Equal("items.3.thread_id", thread).Equal("items.3.author_name", "ann")
+	r.Equal("items.3.highlights.0.field", "content").Equal("items.3.highlights.0.fragments.0.text", "The ").Equal("items.3.highlights.0.fragments.0.hit", false).
+		Equal("items.3.highlights.0.fragments.1.text", "zebrafish").Equal("items.3.highlights.0.fragments.1.hit", true).
+		Equal("items.3.highlights.0.fragments.2.text", " swims")
+	r.Equal("items.4.highlights.0.field", "topic").Equal("items.5.highlights.0.field", "bio").Equal("items.5.name", "bob")
 }
 
 func searchAccess(t *T) {
@@ -84,12 +83,9 @@ func searchAccess(t *T) {
 	secret := t.say(h.Ann, private, "quokka one").OK().Str("id")
 	open := t.say(h.Ann, public, "quokka two").OK().Str("id")
 	dm := t.dm(h.Ann, "bob", "quokka three").OK().Str("message.id")
-	own := upload(t, h.Ann, "quokka-own.txt", "text/plain", "x").OK().Str("id")
-	shared := upload(t, h.Ann, "quokka-shared.txt", "text/plain", "x").OK().Str("id")
-	t.say(h.Ann, private, "see /api/files/"+shared).OK()
-	t.indexed(h.Human(), "quokka", shared, own, dm, open, secret, public, private)
-	t.indexed(h.Ann, "quokka", shared, own, dm, open, secret, public, private)
-	t.indexed(h.Bob, "quokka", shared, dm, secret, public, private)
+	t.indexed(h.Human(), "quokka", dm, open, secret, public, private)
+	t.indexed(h.Ann, "quokka", dm, open, secret, public, private)
+	t.indexed(h.Bob, "quokka", dm, secret, public, private)
 	t.indexed(cyd, "quokka", public)
 	t.indexed(cyd.Scoped("read"), "quokka", public)
 	t.indexed(h.Admin, "quokka", open, secret, public, private)
@@ -101,6 +97,23 @@ func searchAccess(t *T) {
 	t.search(other.Human(), "quokka").OK().Len("items", 0)
 	t.search(other.Bot("eve"), "quokka", "thread_id", private).OK().Len("items", 0)
 	t.search(cyd, "quokka", "thread_id", private).OK().Len("items", 0)
+}
+
+func searchFiles(t *T) {
+	h := newFixture(t)
+	thread := t.Do("POST", "/api/threads", h.Ann, J{"topic": "files", "participants": []string{"bob"}, "visibility": "private"}).OK().Str("id")
+	own := upload(t, h.Ann, "quokka-own.txt", "text/plain", "x").OK().Str("id")
+	shared := upload(t, h.Ann, "quokka-shared.txt", "text/plain", "x").OK().Str("id")
+	t.say(h.Ann, thread, "see /api/files/"+shared).OK()
+	t.indexed(h.Human(), "quokka", shared, own)
+	t.indexed(h.Ann, "quokka", shared, own)
+	t.indexed(h.Bob, "quokka", shared)
+	t.search(h.Ann, "quokka shared").OK().Len("items", 1).Equal("items.0.name", "quokka-shared.txt").Equal("items.0.author_name", "ann").Shape("items.0", hitShape)
+	for _, other := range []Caller{h.Cyd, h.Admin, t.Org().Human()} {
+		if got := t.found(other, "quokka"); len(got) != 0 {
+			t.Errorf("who may not know of the files finds %v", got)
+		}
+	}
 }
 
 func searchGone(t *T) {

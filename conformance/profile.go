@@ -27,6 +27,7 @@ func profiles() []profile {
 		{"decisions", []string{"DEC"}, regexp.MustCompile(`^/api/(|threads/[^/]+/|channels/[^/]+/)decisions(/|$)`)},
 		{"leases", []string{"LEASE"}, regexp.MustCompile(`^/api/leases(/|$)`)},
 		{"loop-guard", []string{"LOOP"}, nil},
+		{"search", []string{"SRCH"}, regexp.MustCompile(`^/api/search$`)},
 	}
 }
 

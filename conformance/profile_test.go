@@ -45,6 +45,7 @@ func TestProfileOfRoute(t *testing.T) {
 		"/api/messages/m":                  core,
 		"/api/leases/x/renew":              "leases",
 		"/api/files/f":                     "files",
+		"/api/search?q=x":                  "search",
 		"/api/filesystem":                  core,
 	} {
 		if got := profileOfRoute(path); got != want {

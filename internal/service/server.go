@@ -27,7 +27,7 @@ const serverName = "hxa-connect"
 
 // profiles returns the profiles of SPEC.md that this server has (B2B-SRV-011).
 func profiles() []string {
-	return []string{"core", "files", "webhooks", "inbox", "decisions", "leases", "loop-guard"}
+	return []string{"core", "files", "webhooks", "inbox", "decisions", "leases", "loop-guard", "search"}
 }
 
 const (
