@@ -176,6 +176,10 @@ func searchCorpus(t *T) {
 	for i, text := range searchTexts {
 		ids[i] = t.say(h.Ann, thread, text).OK().Str("id")
 	}
+	parts := t.Do("POST", thr(thread, "/messages"), h.Ann, J{"content": "look", "parts": []J{
+		{"type": "markdown", "content": "# Axolotl"}, {"type": "json", "content": J{"kind": []string{"amphibian"}}},
+	}}).OK().Str("id")
+	t.indexed(h.Ann, "axolotl amphibian look", parts)
 	t.indexed(h.Ann, "example", ids[11])
 	for _, c := range searchCases {
 		want := make([]string, len(c.want))
