@@ -30,11 +30,14 @@ func BenchmarkFollow(b *testing.B) {
 	})
 	thread := "0192a7c4-5d6e-7f80-9abc-def012345678"
 	change("org", func(tx store.Tx) error {
-		return tx.CreateThread(ctx, &store.Thread{ID: thread, OrgID: "org", Topic: "topic", Status: "active", Visibility: "members", JoinPolicy: "open", CreatedAt: 1}, nil)
+		return tx.CreateThread(ctx, &store.Thread{
+			ID: thread, OrgID: "org", Topic: "topic", Status: "active", Visibility: "members", JoinPolicy: "open", CreatedAt: 1,
+		}, nil)
 	})
+	log := slog.New(slog.DiscardHandler)
 	x := search.New(search.Config{
-		Store: store.Narrow(s, func(tx store.Tx) search.Tx { return tx }), Node: node.New(node.Config{Single: true, Log: slog.New(slog.DiscardHandler)}),
-		Log: slog.New(slog.DiscardHandler),
+		Store: store.Narrow(s, func(tx store.Tx) search.Tx { return tx }), Log: log,
+		Node: node.New(node.Config{Single: true, Log: log}),
 	})
 	finish := func() {
 		for more := true; more; {
@@ -54,7 +57,9 @@ func BenchmarkFollow(b *testing.B) {
 				if err := tx.InsertThreadMessage(ctx, m); err != nil {
 					return err
 				}
-				_, err := tx.Append(ctx, store.Event{Type: eventtype.ThreadMessage, At: m.CreatedAt, Audience: store.AudienceThread, ThreadID: &thread, Payload: []byte{}, MessageID: &id})
+				_, err := tx.Append(ctx, store.Event{
+					Type: eventtype.ThreadMessage, At: m.CreatedAt, Audience: store.AudienceThread, ThreadID: &thread, MessageID: &id,
+				})
 				if err != nil {
 					return err
 				}
