@@ -1,9 +1,10 @@
 // Package search keeps the search index, and reads it.
 //
 // An [Indexer] follows the log of each org as any reader does: it has a position, reads the events
-// after it in batches, reads what these name and do not have from the database, and adds that to the
-// index with one change, which also moves the position. What this node has committed it has in memory. So nothing is written for the index when a message is sent,
-// and what is in the index is exactly what the log has up to the position.
+// after it in batches (what this node has committed it has in memory), reads what these name and do
+// not have from the database, and adds that to the index with one change, which also moves the
+// position. So nothing is written for the index when a message is sent, and what is in the index is
+// exactly what the log has up to the position.
 //
 // The index says which documents may match, and who may see them is decided again when they are read
 // (package service): so what was deleted, or left, is found no longer, before the index has heard of
