@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
@@ -365,9 +364,4 @@ func (x *Indexer) Reset(ctx context.Context, org string) error {
 		return fmt.Errorf("begin the index of org %s anew: %w", org, err)
 	}
 	return nil
-}
-
-// liveSegments returns the segments that are read, by their first document.
-func liveSegments(all []store.SearchSegment) []store.SearchSegment {
-	return slices.DeleteFunc(slices.Clone(all), func(s store.SearchSegment) bool { return !s.Live })
 }
