@@ -12,7 +12,7 @@ func receiptEventChecks() []Check {
 		{[]string{"B2B-RCPT-020", "B2B-RCPT-023"}, "the sender is told of leases that end and waits that are over", endedReceiptEvents},
 		{[]string{"B2B-RCPT-020"}, "the sender is told that a delivery does not wait any more", resumedReceiptEvents},
 		{[]string{"B2B-RCPT-021"}, "a sender that has left is told nothing", leftReceiptEvents},
-		{[]string{"B2B-DLV-002", "B2B-DLV-003"}, "a decision that is asked in a channel is a delivery of that channel", channelDecisionDelivered},
+		{[]string{"B2B-DLV-002", "B2B-DLV-003", "B2B-DEC-002"}, "a decision that is asked in a channel is a delivery of that channel", channelDecisionDelivered},
 		{[]string{"B2B-RCPT-022", "B2B-DLV-002"}, "the last receipts of a message that asked for them are in the inbox of its sender", receiptsInInbox},
 	}
 }

@@ -74,6 +74,7 @@ var exactShapes = map[string]string{
 	"thread message":      messageShape + " ~reply_to_message:o" + exactTrace,
 	"sent thread message": messageShape + " ~reply_to_message:o" + exactTrace + " +recipients:o",
 	"recipients":          "count:i addressed:a not_reached:a more_not_reached:b",
+	"overdue":             "message_id:s ~thread_id:s ~channel_id:s sender:o due_at:i ~escalated_to:o count:i receipts:a",
 	"receipt":             "id:s name:s why:=direct|mention|reply|all state:=unconfirmed|queued|working|waiting|done|failed|dead ~attempt:i ~progress:s ~waits_for:=human|bot ~reason:s ~due_at:i",
 	"recipient":           "id:s name:s why:=direct|mention|reply|all reach:[s] ~offline_since:i",
 	"not reached":         "name:s ~id:s why:=direct|mention|reply|all reason:=unknown|not_in_thread|left|pending|rejected|deleted|too_many_mentions hint:s",
@@ -170,7 +171,7 @@ var exactShapes = map[string]string{
 }
 
 const (
-	exactTrace   = " ~traceparent:s ~tracestate:s +automatic:b +no_reply:b +receipts:b" // B2B-MSG-062
+	exactTrace   = " ~traceparent:s ~tracestate:s +automatic:b +no_reply:b +receipts:b +due_at:i" // B2B-MSG-062
 	exactMessage = "id:s channel_id:s sender_id:s content:s content_type:s parts:a created_at:i"
 	catchUpEntry = "event_id:s occurred_at:i type:s "
 	ackResult    = "operation:s resource_id:s "

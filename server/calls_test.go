@@ -54,6 +54,7 @@ var idFields = map[string][]string{
 	"delivery_id":                  {"dead letter"},
 	"dm_cursor":                    {"cursor"},
 	"thread_cursor":                {"cursor"},
+	"escalate_to":                  {"bot", "bot name"},
 	"join_request_id":              {"join request"},
 	"org_id":                       {"org"},
 	"org_secret":                   {"org secret"},
@@ -102,7 +103,7 @@ var prose = regexp.MustCompile(`^(request_id|name|content|content_type|context|t
 	`bio|role|function|team|tag|tags|languages|status|status_text|timezone|active_hours|version|runtime|types|prefix|note|text|question|choices|default|answer|comment|kinds)$`)
 
 // optional matches the id fields that are omitted unless they are tested.
-var optional = regexp.MustCompile(`^(author|Search\.thread_id|before|channel_ids?|thread_ids|.*cursor|participants|reply_to|target_id|delivery_id|wait_id|bots|ListDecisions\.thread_id|ListDecisions\.channel_id|RedeliverDead\.ids|Login\.token)$`)
+var optional = regexp.MustCompile(`^(author|Search\.thread_id|before|channel_ids?|thread_ids|.*cursor|participants|reply_to|escalate_to|target_id|delivery_id|wait_id|bots|ListDecisions\.thread_id|ListDecisions\.channel_id|RedeliverDead\.ids|Login\.token)$`)
 
 // fillers are values for the other required fields.
 var fillers = map[string]any{

@@ -236,6 +236,7 @@ var bulk = []string{
 	"decisions (id, org_id, thread_id, asker_id, asker_name, kind, question, choices, bots, humans, blocks, status, asked_at, closed_at): " +
 		"{id}, '{org}', '{thread}', '{busy}', 'busy', 'approve', 'deploy?', '[]', '[]', i % 2 = 0, FALSE, " +
 		"CASE WHEN i <= 1000 THEN 'open' ELSE 'answered' END, {at}, CASE WHEN i <= 1000 THEN NULL ELSE {at} END FROM n",
+	"ack_deadlines (message_id, org_id, sender_id, thread_id, due_at, overdue_at, check_at): {hot}, '{org}', '{busy}', '{thread}', {at}, {at}, {later} FROM n",
 	"thread_join_requests (id, thread_id, bot_id, status, requested_at): {id}, '{thread}', {bot}, CASE WHEN {half} THEN 'pending' ELSE 'rejected' END, {at} FROM n",
 	"artifacts (id, thread_id, artifact_key, type, content, version, format_warning, created_at, updated_at): " +
 		"{id}, '{thread}', CASE WHEN {half} THEN 'key-' || (10000000 + i) ELSE 'document' END, 'text', 'hello', CASE WHEN {half} THEN 1 ELSE i END, FALSE, {at}, {at} FROM n",

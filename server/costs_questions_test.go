@@ -138,6 +138,8 @@ func (fx *costsFixture) questions() []question {
 		{"ListDeliveries", "of a thread without", busy, "/api/inbox/deliveries?thread_id=none", answered},
 		{"GetReceipts", "of a direct message", human, "/api/messages/" + numbered(idOfDirect, 10_000_060) + "/receipts", answered},
 		{"GetReceipts", "to all of a thread", usual, "/api/messages/" + numbered(idOfMessage, 10_000_060) + "/receipts?limit=200", ofMembers},
+		{"ListOverdueDeliveries", "to all of a thread", busy, "/api/overdue", ofMembers},
+		{"ListOverdueDeliveries", "of a bot without", usual, "/api/overdue", answered},
 		{"GetDecision", "", usual, "/api/decisions/" + numbered(idOfOther, 60), answered},
 		{"ListDecisions", "of a thread", usual, "/api/decisions?limit=200&thread_id=" + fx.thread, answered},
 		{"ListDecisions", "of a thread, last page", usual, "/api/decisions?limit=50&cursor=" + oldestDecision + "&thread_id=" + fx.thread, answered},

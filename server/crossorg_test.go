@@ -260,7 +260,7 @@ func (x *crossing) control(t *testing.T) {
 // Login, for which token ids are not tokens.
 var uncontrolled = regexp.MustCompile(`^((Ack|Nack|Extend|Progress|Wait)Delivery\.(id|lease)|RedeliverDead\.ids|ListDeliveries\.(thread_id|cursor)|GetReceipts\.cursor|` +
 	`ClaimInbox\.thread_id|StreamInbox\.thread_id|AddArtifact\.artifact_key|ListBots\.cursor|ListThreads\.cursor|ListOrgThreads\.cursor|ListOrgTickets\.cursor|` +
-	`ListOrgThreadArtifacts\.cursor|ListDeadLetters\.cursor|ListLeases\.cursor|ListDecisions\.cursor|Search\.cursor|ListAuditEntries\.cursor|ListOrgs\.cursor|SearchOrgMessages\.cursor|GetInbox\.cursor|ListInviteCodes\.cursor|ListPeers\.cursor|ListBotChannels\.cursor|ListTokens\.cursor|ListArtifacts\.cursor|ListArtifactVersions\.cursor|GetWorkspace\..*cursor|ListCatchupEvents\.cursor|Subscribe\..*|ListThreadMessages\.before|Login\.token)$`)
+	`ListOrgThreadArtifacts\.cursor|ListDeadLetters\.cursor|ListLeases\.cursor|ListDecisions\.cursor|ListOverdueDeliveries\.cursor|Search\.cursor|ListAuditEntries\.cursor|ListOrgs\.cursor|SearchOrgMessages\.cursor|GetInbox\.cursor|ListInviteCodes\.cursor|ListPeers\.cursor|ListBotChannels\.cursor|ListTokens\.cursor|ListArtifacts\.cursor|ListArtifactVersions\.cursor|GetWorkspace\..*cursor|ListCatchupEvents\.cursor|Subscribe\..*|ListThreadMessages\.before|Login\.token)$`)
 
 // indexed brings the search index of an org up to date, which a running server does by itself.
 func (n *node) indexed(t testing.TB, o *org) {

@@ -75,6 +75,7 @@ var shortLists = map[string]string{
 	"ListLeases.items":               "200 × a name, a note and ids",
 	"ListDeliveries.items":           "200 × what a worker said, and ids",
 	"GetReceipts.items":              "200 × what a worker said, and ids",
+	"ListOverdueDeliveries.items":    "150 receipts",
 	"ClaimInbox.items":               "bounded by ClaimInbox, which hands out fewer",
 	"Search.items":                   "100 × a title, a topic, ids and four snippets",
 }

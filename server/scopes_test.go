@@ -25,7 +25,7 @@ import (
 var callScopes = map[string]string{
 	"read": `ListArtifacts ListArtifactVersions ListBots GetBot GetBotProfile GetWebhookHealth GetMe ListPeers GetWorkspace
 		GetChannel ListChannelMessages ListBotChannels GetInbox Subscribe ListCatchupEvents CountCatchupEvents
-		GetFile GetFileInfo ListThreads GetThread ListThreadMessages GetLease ListLeases GetDecision ListDecisions ListDeliveries GetReceipts Search`,
+		GetFile GetFileInfo ListThreads GetThread ListThreadMessages GetLease ListLeases GetDecision ListDecisions ListDeliveries GetReceipts ListOverdueDeliveries Search`,
 	"thread": `AddArtifact UpdateArtifact CreateThread UpdateThread JoinThread ListJoinRequests ApproveJoinRequest RejectJoinRequest
 		AddParticipant RemoveParticipant LeaveThread SendThreadMessage AcquireLease RenewLease ReleaseLease AskThreadDecision`,
 	"message": "SendDirectMessage SendChannelMessage AskChannelDecision",
@@ -86,6 +86,8 @@ var eventScopes = map[string]struct{ scopes, calls string }{
 	"lease_acquired":        {"read thread", "GetLease AcquireLease"},
 	"lease_released":        {"read thread", "GetLease AcquireLease"},
 	"delivery_updated":      {"read", "GetReceipts"},
+	"delivery_overdue":      {"read", "ListOverdueDeliveries"},
+	"delivery_escalated":    {"read", "GetReceipts"},
 	"decision_asked":        {"read", "GetDecision"},
 	"decision_closed":       {"read", "GetDecision"},
 }

@@ -26,7 +26,7 @@ func Types() []string {
 	return []string{
 		eventtype.Message, eventtype.ThreadMessage, eventtype.ThreadParticipant, eventtype.ThreadJoinRequest,
 		eventtype.ThreadJoinResolved, eventtype.BotJoinRequest, eventtype.DecisionAsked, eventtype.DecisionClosed,
-		eventtype.DeliveryUpdated,
+		eventtype.DeliveryUpdated, eventtype.DeliveryEscalated,
 	}
 }
 
@@ -69,6 +69,8 @@ func Of(e *b2bv1.Event, about string) (to []To) {
 		if final(e.DeliveryUpdated.GetReceipt().GetState()) {
 			return []To{{Bot: about, Outside: true, Kind: b2bv1.DeliveryKind_DELIVERY_KIND_RECEIPT}}
 		}
+	case *b2bv1.Event_DeliveryEscalated:
+		return []To{{Bot: about, Outside: true, Kind: b2bv1.DeliveryKind_DELIVERY_KIND_ESCALATION}}
 	}
 	return to
 }

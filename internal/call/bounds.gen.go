@@ -31,6 +31,14 @@ func checkSendDirectMessageRequest(m *v1.SendDirectMessageRequest) error {
 			return limits.In("parts", err)
 		}
 	}
+	if m.AckBy != nil {
+		if err := limits.CheckLeast("ack_by", int64(m.GetAckBy()), limits.MinAckBy); err != nil {
+			return err
+		}
+		if err := limits.CheckMost("ack_by", int64(m.GetAckBy()), limits.MaxAckBy); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -72,6 +80,14 @@ func checkSendChannelMessageRequest(m *v1.SendChannelMessageRequest) error {
 	if v := m.GetParts(); v != nil {
 		if err := checkPartList(v); err != nil {
 			return limits.In("parts", err)
+		}
+	}
+	if m.AckBy != nil {
+		if err := limits.CheckLeast("ack_by", int64(m.GetAckBy()), limits.MinAckBy); err != nil {
+			return err
+		}
+		if err := limits.CheckMost("ack_by", int64(m.GetAckBy()), limits.MaxAckBy); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -170,6 +186,14 @@ func checkSendThreadMessageRequest(m *v1.SendThreadMessageRequest) error {
 	}
 	if err := limits.CheckDepth("metadata", m.GetMetadata()); err != nil {
 		return err
+	}
+	if m.AckBy != nil {
+		if err := limits.CheckLeast("ack_by", int64(m.GetAckBy()), limits.MinAckBy); err != nil {
+			return err
+		}
+		if err := limits.CheckMost("ack_by", int64(m.GetAckBy()), limits.MaxAckBy); err != nil {
+			return err
+		}
 	}
 	return nil
 }

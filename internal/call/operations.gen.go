@@ -62,6 +62,7 @@ type DeliveryService interface {
 	ListDeliveries(context.Context, *v1.ListDeliveriesRequest) (*v1.ListDeliveriesResponse, error)
 	RedeliverDead(context.Context, *v1.RedeliverDeadRequest) (*v1.RedeliverDeadResponse, error)
 	GetReceipts(context.Context, *v1.GetReceiptsRequest) (*v1.GetReceiptsResponse, error)
+	ListOverdueDeliveries(context.Context, *v1.ListOverdueDeliveriesRequest) (*v1.ListOverdueDeliveriesResponse, error)
 }
 
 type connectDeliveryService struct{ DeliveryService }
@@ -822,6 +823,13 @@ func (s Services) Operations() []*Operation {
 			NewRequest: func() proto.Message { return new(v1.GetReceiptsRequest) },
 			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
 				return result(s.DeliveryService.GetReceipts(ctx, m.(*v1.GetReceiptsRequest)))
+			},
+		}),
+		describe(Operation{
+			Procedure:  b2bv1connect.DeliveryServiceListOverdueDeliveriesProcedure,
+			NewRequest: func() proto.Message { return new(v1.ListOverdueDeliveriesRequest) },
+			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
+				return result(s.DeliveryService.ListOverdueDeliveries(ctx, m.(*v1.ListOverdueDeliveriesRequest)))
 			},
 		}),
 		describe(Operation{

@@ -3,6 +3,7 @@ package eventlog
 import (
 	"slices"
 
+	"github.com/b2b-protocol/b2b/internal/eventtype"
 	"github.com/b2b-protocol/b2b/internal/store"
 )
 
@@ -232,6 +233,11 @@ func (x *index) each(e *store.Event, fn func(s *Subscription, spans []span, watc
 			x.expire(k, r, e.Seq)
 		}
 	case store.AudienceBot:
+		if e.Type == eventtype.DeliveryOverdue {
+			for _, s := range x.humans {
+				fn(s, nil, false)
+			}
+		}
 		if e.BotID == nil || x.bots[*e.BotID] == nil {
 			return
 		}

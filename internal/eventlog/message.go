@@ -44,7 +44,7 @@ func shortened(row *store.Event, event *b2bv1.Event) (id, body string, rest *b2b
 			return "", "", nil
 		}
 		short := &b2bv1.ChannelMessage{ContentType: unlessPlain(m.ContentType), Traceparent: m.Traceparent, Tracestate: m.Tracestate,
-			Automatic: m.Automatic, NoReply: m.NoReply, Receipts: m.Receipts}
+			Automatic: m.Automatic, NoReply: m.NoReply, Receipts: m.Receipts, DueAt: m.DueAt}
 		return m.Id, m.Content, &b2bv1.Event{Event: &b2bv1.Event_Message{
 			Message: &b2bv1.MessageEvent{Message: short, SenderName: e.Message.SenderName},
 		}}
@@ -58,7 +58,7 @@ func shortened(row *store.Event, event *b2bv1.Event) (id, body string, rest *b2b
 			SenderName: m.SenderName, ContentType: unlessPlain(m.ContentType), Mentions: m.Mentions, MentionAll: m.MentionAll,
 			ReplyToId: m.ReplyToId, ReplyToMessage: m.ReplyToMessage, Metadata: m.Metadata,
 			Traceparent: m.Traceparent, Tracestate: m.Tracestate, Automatic: m.Automatic, NoReply: m.NoReply,
-			Receipts: m.Receipts,
+			Receipts: m.Receipts, DueAt: m.DueAt,
 		}
 		return m.Id, m.Content, &b2bv1.Event{Event: &b2bv1.Event_ThreadMessage{ThreadMessage: &b2bv1.ThreadMessageEvent{Message: short}}}
 	}

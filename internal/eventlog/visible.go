@@ -77,7 +77,7 @@ func (s span) endedBefore(seq int64) bool { return s.to != 0 && s.to < seq }
 //	channel, thread   in one of its intervals   when watched; thread_created,
 //	                                            channel_created and events of
 //	                                            decisions always
-//	bot               when it is the bot        never
+//	bot               when it is the bot        delivery_overdue only
 //	admins            when it is an admin       always
 //
 // Everything sees all but internal and presence events.
@@ -105,7 +105,10 @@ func visible(e *store.Event, v Viewer, spans []span, watched bool) bool {
 			}
 		}
 	case store.AudienceBot:
-		return !v.human() && e.BotID != nil && *e.BotID == v.BotID
+		if v.human() {
+			return e.Type == eventtype.DeliveryOverdue
+		}
+		return e.BotID != nil && *e.BotID == v.BotID
 	case store.AudienceAdmins:
 		return v.human() || v.Admin
 	case store.AudienceInternal, store.AudiencePresence:

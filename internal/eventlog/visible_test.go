@@ -55,6 +55,12 @@ func TestVisible(t *testing.T) {
 					check(store.Event{Audience: store.AudienceBot, BotID: ptr(other)}, false)
 					check(store.Event{Audience: store.AudienceBot, BotID: ptr("")}, false)
 					check(store.Event{Audience: store.AudienceBot}, false)
+					for of, want := range map[string]bool{me: true, other: human} {
+						overdue := store.Event{OrgID: org, Seq: 5, Type: eventtype.DeliveryOverdue, Audience: store.AudienceBot, BotID: &of}
+						if got := visible(&overdue, v, s, watched); got != want {
+							t.Errorf("%s, an overdue message of %s: got %v", who, of, got)
+						}
+					}
 					check(store.Event{Audience: store.AudienceAdmins}, admin)
 					check(store.Event{Audience: 99}, false)
 				}

@@ -44,6 +44,10 @@ const (
 	LeaseReleased = "lease_released"
 	// DeliveryUpdated: A message that asked for receipts was taken up, put aside, settled or given up by an addressee.
 	DeliveryUpdated = "delivery_updated"
+	// DeliveryOverdue: A message was not acknowledged in time. To its sender and to org admins.
+	DeliveryOverdue = "delivery_overdue"
+	// DeliveryEscalated: A message was not acknowledged in time. To the bot that it is escalated to.
+	DeliveryEscalated = "delivery_escalated"
 	// DecisionAsked: A bot asks for a decision.
 	DecisionAsked = "decision_asked"
 	// DecisionClosed: A decision was answered or withdrawn, or has expired.
@@ -69,7 +73,7 @@ const (
 // IsDelivered reports whether clients can receive events of a type.
 func IsDelivered(kind string) bool {
 	switch kind {
-	case Message, ChannelCreated, BotOnline, BotOffline, BotRegistered, BotJoinRequest, BotStatusChanged, BotRenamed, ThreadCreated, ThreadUpdated, ThreadStatusChanged, ThreadMessage, ThreadArtifact, ThreadParticipant, ThreadJoinRequest, ThreadJoinResolved, LeaseAcquired, LeaseReleased, DeliveryUpdated, DecisionAsked, DecisionClosed:
+	case Message, ChannelCreated, BotOnline, BotOffline, BotRegistered, BotJoinRequest, BotStatusChanged, BotRenamed, ThreadCreated, ThreadUpdated, ThreadStatusChanged, ThreadMessage, ThreadArtifact, ThreadParticipant, ThreadJoinRequest, ThreadJoinResolved, LeaseAcquired, LeaseReleased, DeliveryUpdated, DeliveryOverdue, DeliveryEscalated, DecisionAsked, DecisionClosed:
 		return true
 	}
 	return false
@@ -97,6 +101,8 @@ func Delivered() []string {
 		LeaseAcquired,
 		LeaseReleased,
 		DeliveryUpdated,
+		DeliveryOverdue,
+		DeliveryEscalated,
 		DecisionAsked,
 		DecisionClosed,
 	}
@@ -105,7 +111,7 @@ func Delivered() []string {
 // IsNamed reports whether clients receive events of a type only if they name it (B2B-EVT-041).
 func IsNamed(kind string) bool {
 	switch kind {
-	case LeaseAcquired, LeaseReleased, DeliveryUpdated, DecisionAsked, DecisionClosed:
+	case LeaseAcquired, LeaseReleased, DeliveryUpdated, DeliveryOverdue, DeliveryEscalated, DecisionAsked, DecisionClosed:
 		return true
 	}
 	return false

@@ -234,6 +234,9 @@ func scopeOf(row *store.Event, event *b2bv1.Event) (id string, channel bool) {
 	case row.Type == eventtype.DeliveryUpdated:
 		u := event.GetDeliveryUpdated()
 		return u.GetThreadId() + u.GetChannelId(), u.ChannelId != nil // it has one of them
+	case row.Type == eventtype.DeliveryEscalated:
+		o := event.GetDeliveryEscalated().GetOverdue()
+		return o.GetThreadId() + o.GetChannelId(), o.ChannelId != nil
 	case row.ThreadID != nil:
 		return *row.ThreadID, false
 	case row.ChannelID != nil:

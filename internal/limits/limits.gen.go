@@ -152,6 +152,10 @@ const (
 	MaxSearchHighlights = 4
 	// MaxSearchFragments: The pieces of the text that is shown of a field of a search result; elements.
 	MaxSearchFragments = 140
+	// MinAckBy: When a message shall be acknowledged, in seconds; the number itself.
+	MinAckBy = 1
+	// MaxAckBy: When a message shall be acknowledged, in seconds; the number itself.
+	MaxAckBy = 604800
 	// MaxRevisions: The revisions of a thread that a change accepts; elements.
 	MaxRevisions = 100
 	// MaxStreamTypes: The types of events that a stream names; elements.

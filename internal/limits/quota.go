@@ -44,6 +44,9 @@ const (
 	DecisionsOfPlace = 32
 )
 
+// DeadlinesOfBot is how many messages of a bot may wait to be acknowledged in time (B2B-RCPT-031).
+const DeadlinesOfBot = 1000
+
 // ShortMessage is how many bytes content, parts and metadata of a message have together that
 // counts as short.
 const ShortMessage = 8 << 10

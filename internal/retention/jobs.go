@@ -189,8 +189,8 @@ func (r *Runner) indexLog(ctx context.Context, s *shift, org string, most int) (
 	return max(steps, 1), err
 }
 
-// settling is what ends by itself in orgs: leases on named things, leases of deliveries, and
-// decisions. Changes of them do so themselves; the job is for what nobody asks for again.
+// settling is what ends by itself in orgs: leases on named things, leases of deliveries, decisions,
+// and the time in which messages should be acknowledged. Changes of them do so themselves; the job is for what nobody asks for again.
 type settling struct {
 	what string
 	// orgs lists orgs by id after one, with something that has ended at a time.
@@ -215,6 +215,11 @@ func (r *Runner) inboxes() settling {
 // decisions are those that have expired (B2B-DEC-025).
 func (r *Runner) decisions() settling {
 	return settling{"decisions", r.Store.DecisionsExpired, func(ctx context.Context, org string) error { return r.Orgs.SettleDecisions(ctx, org) }}
+}
+
+// deadlines are messages that should be acknowledged by now (B2B-RCPT-034).
+func (r *Runner) deadlines() settling {
+	return settling{"deadlines", r.Store.DeadlinesDue, func(ctx context.Context, org string) error { return r.Orgs.SettleDeadlines(ctx, org) }}
 }
 
 // due reports whether anything has ended.

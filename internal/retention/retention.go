@@ -1,14 +1,14 @@
 // Package retention removes data in the background: expired sessions, tickets and saved
 // responses, events past their retention, the old data that the settings of an org name
 // (package service), and the rows and files of destroyed orgs. It also completes the index of
-// logs that few events are appended to, and ends leases, on named things and of deliveries, and
-// decisions that have expired.
+// logs that few events are appended to, ends leases, on named things and of deliveries, and
+// decisions that have expired, and reports messages that are overdue.
 //
 // One node at a time runs a job: it holds the job in the store while its lease is live (package
 // node). Clock differences between nodes do no harm: each step is a change of its own that any node
 // may make, and repeat.
 //
-// Jobs that others wait for (leases, inboxes, decisions, the index) do not wait for the others, which
+// Jobs that others wait for (leases, inboxes, decisions, deadlines, the index) do not wait for the others, which
 // may take hours: each kind has a goroutine.
 //
 // Steps are small, because other changes of the org wait for a step (on SQLite those of
@@ -49,6 +49,8 @@ type Orgs interface {
 	SettleInboxes(ctx context.Context, org string) error
 	// SettleDecisions closes decisions of an org that have expired, at most a hundred at once.
 	SettleDecisions(ctx context.Context, org string) error
+	// SettleDeadlines looks at messages of an org that should be acknowledged by now, some at once.
+	SettleDeadlines(ctx context.Context, org string) error
 }
 
 // Step waits until the next step may begin, then calls change, which makes one change of the org
@@ -93,6 +95,7 @@ func New(c Config) *Runner {
 		{name: "leases", prompt: true, every: 2 * time.Second, do: r.settleAll(r.leases()), due: r.due(r.leases())},
 		{name: "inboxes", prompt: true, every: 2 * time.Second, do: r.settleAll(r.inboxes()), due: r.due(r.inboxes())},
 		{name: "decisions", prompt: true, every: 2 * time.Second, do: r.settleAll(r.decisions()), due: r.due(r.decisions())},
+		{name: "deadlines", prompt: true, every: 2 * time.Second, do: r.settleAll(r.deadlines()), due: r.due(r.deadlines())},
 		{name: "expired", every: 15 * time.Minute, do: r.removeExpired},
 		{name: "lifecycle", first: 30 * time.Second, every: 6 * time.Hour, do: r.keepOrgs},
 	}

@@ -310,6 +310,7 @@ func (orgsFunc) SettleLeases(context.Context, string) error  { return nil }
 func (orgsFunc) SettleInboxes(context.Context, string) error { return nil }
 
 func (orgsFunc) SettleDecisions(context.Context, string) error { return nil }
+func (orgsFunc) SettleDeadlines(context.Context, string) error { return nil }
 
 // B2B-ORG-006: no call finds a destroyed org, any node removes its rows and files, and a
 // removal that failed half way is repeated.

@@ -16,6 +16,7 @@ type Store interface {
 	InboxesDue(ctx context.Context, now, least int64, after string, limit int) ([]string, error)
 	LeasesEnded(ctx context.Context, now int64, after string, limit int) ([]string, error)
 	DecisionsExpired(ctx context.Context, now int64, after string, limit int) ([]string, error)
+	DeadlinesDue(ctx context.Context, now int64, after string, limit int) ([]string, error)
 	OldRates(ctx context.Context, before int64, afterBot string, limit int) ([]string, error)
 	// Update runs fn as one change of an org ([store.Store]).
 	Update(ctx context.Context, org string, fn func(Tx) error) error

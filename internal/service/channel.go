@@ -37,7 +37,7 @@ type channelTx interface {
 	settingsReader
 	rateTx
 	reachReader
-	Addressee(ctx context.Context, org, ref string) (*store.Addressee, error)
+	deadlineTx
 	ChannelPeer(ctx context.Context, channel, bot string) (*store.Addressee, error)
 	DirectChannelOf(ctx context.Context, org, botA, botB string) (*store.Channel, error)
 	memberFinder

@@ -46,14 +46,21 @@ func (s *channelService) SendDirectMessage(ctx context.Context, req *b2bv1.SendD
 				return nil, err
 			}
 		}
-		message, err := s.post(ctx, tx, channel.ID, contentType, d, req, detail{"channel_id": channel.ID, "to": target.ID})
+		deadline, err := s.newDeadline(ctx, tx, req, store.MemberOfChannel, channel.ID)
+		if err != nil {
+			return nil, err
+		}
+		message, err := s.post(ctx, tx, channel.ID, contentType, d, deadline, req, detail{"channel_id": channel.ID, "to": target.ID})
 		if err != nil {
 			return nil, err
 		}
 		recipients, err := s.recipientList(tx).direct(ctx, target)
+		if err != nil {
+			return nil, err
+		}
 		return &b2bv1.SendDirectMessageResponse{
 			ChannelId: channel.ID, Message: message, Ts: millis(message.CreatedAt), Recipients: recipients,
-		}, err
+		}, keepDeadline(ctx, tx, deadline, message.Id, recipients)
 	})
 }
 
@@ -85,7 +92,11 @@ func (s *channelService) SendChannelMessage(ctx context.Context, req *b2bv1.Send
 		if err := s.countMessage(ctx, tx); err != nil {
 			return nil, err
 		}
-		message, err := s.post(ctx, tx, req.GetChannelId(), contentType, d, req, detail{"channel_id": req.GetChannelId()})
+		deadline, err := s.newDeadline(ctx, tx, req, store.MemberOfChannel, req.GetChannelId())
+		if err != nil {
+			return nil, err
+		}
+		message, err := s.post(ctx, tx, req.GetChannelId(), contentType, d, deadline, req, detail{"channel_id": req.GetChannelId()})
 		if err != nil {
 			return nil, err
 		}
@@ -94,7 +105,12 @@ func (s *channelService) SendChannelMessage(ctx context.Context, req *b2bv1.Send
 			return nil, fmt.Errorf("look up the receiver of a message: %w", err)
 		}
 		recipients, err := s.recipientList(tx).direct(ctx, peer)
-		return &b2bv1.SendChannelMessageResponse{ChannelId: message.ChannelId, Message: message, Recipients: recipients}, err
+		if err != nil {
+			return nil, err
+		}
+		return &b2bv1.SendChannelMessageResponse{
+			ChannelId: message.ChannelId, Message: message, Recipients: recipients,
+		}, keepDeadline(ctx, tx, deadline, message.Id, recipients)
 	})
 }
 
@@ -155,7 +171,7 @@ func (s *channelService) countMessage(ctx context.Context, tx channelTx) error {
 }
 
 // post emits the event of a checked message of the caller, stores it, and audits it.
-func (s *channelService) post(ctx context.Context, tx channelTx, channel, contentType string, d *draft, req marked, details detail) (*b2bv1.ChannelMessage, error) {
+func (s *channelService) post(ctx context.Context, tx channelTx, channel, contentType string, d *draft, until *store.Deadline, req marked, details detail) (*b2bv1.ChannelMessage, error) {
 	caller := call.CallerOf(ctx)
 	row := store.ChannelMessageRow{ChannelMessage: store.ChannelMessage{
 		ID: newID(), ChannelID: channel, SenderID: caller.BotID,
@@ -163,7 +179,7 @@ func (s *channelService) post(ctx context.Context, tx channelTx, channel, conten
 	}}
 	message := new(channelMessageSlot).fill(&row, d.shown)
 	message.Traceparent, message.Tracestate = cause(ctx)
-	message.Receipts = shownMark(req.GetReceipts())
+	message.Receipts, message.DueAt = shownMark(req.GetReceipts()), dueOf(until)
 	var err error
 	row.EventSeq, err = s.emitMessage(ctx, tx, at(row.CreatedAt, toChannel(channel)), &b2bv1.Event{Event: &b2bv1.Event_Message{
 		Message: &b2bv1.MessageEvent{ChannelId: channel, Message: message, SenderName: caller.BotName},

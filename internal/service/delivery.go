@@ -34,8 +34,8 @@ type deliveryReads interface {
 	LeasedBy(ctx context.Context, bot, prefix string, limit int) ([]store.Delivery, error)
 	entryReader
 	historyReader
-	receiptReader
-	memberFinder
+	deadlineReader
+	Overdue(ctx context.Context, q store.OverdueQuery) ([]store.Deadline, error)
 	BotID(ctx context.Context, org, ref string) (string, error)
 	LeaseClock(ctx context.Context, local int64) (int64, error)
 	LogTop(ctx context.Context, org string) (store.LogTop, error)

@@ -38,6 +38,7 @@ type threadTx interface {
 	settingsReader
 	reachReader
 	turnTx
+	deadlineTx
 	Bot(ctx context.Context, org, id string) (*store.Bot, error)
 	ResolveBot(ctx context.Context, org, ref string) (*store.Bot, error)
 	memberFinder

@@ -66,7 +66,11 @@ func (s *threadService) SendThreadMessage(ctx context.Context, req *b2bv1.SendTh
 		if err != nil {
 			return nil, err
 		}
-		message, err := s.postToThread(ctx, tx, &row, d, turn, req.GetReceipts())
+		deadline, err := s.newDeadline(ctx, tx, req, store.MemberOfThread, t.ID)
+		if err != nil {
+			return nil, err
+		}
+		message, err := s.postToThread(ctx, tx, &posting{row: &row, draft: d, turn: turn, receipts: req.GetReceipts(), deadline: deadline})
 		if err != nil {
 			return nil, err
 		}
@@ -74,7 +78,7 @@ func (s *threadService) SendThreadMessage(ctx context.Context, req *b2bv1.SendTh
 		if err != nil {
 			return nil, err
 		}
-		return &b2bv1.SendThreadMessageResponse{Message: withRecipients(message, recipients)}, nil
+		return &b2bv1.SendThreadMessageResponse{Message: withRecipients(message, recipients)}, keepDeadline(ctx, tx, deadline, message.Id, recipients)
 	})
 }
 
@@ -151,12 +155,21 @@ func setMentions(ctx context.Context, tx threadTx, m *store.ThreadMessage) (foun
 	return found, rows, nil
 }
 
+// posting is a thread message that was checked.
+type posting struct {
+	row            *store.ThreadMessageRow
+	draft          *draft
+	turn, receipts bool
+	deadline       *store.Deadline // nil: none
+}
+
 // postToThread emits the event of a checked message, stores it, counts it in its thread, and writes
 // the audit entry.
-func (s *threadService) postToThread(ctx context.Context, tx threadTx, row *store.ThreadMessageRow, d *draft, turn, receipts bool) (*b2bv1.ThreadMessage, error) {
-	message := new(threadMessageSlot).fill(row, d.shown)
+func (s *threadService) postToThread(ctx context.Context, tx threadTx, p *posting) (*b2bv1.ThreadMessage, error) {
+	row := p.row
+	message := new(threadMessageSlot).fill(row, p.draft.shown)
 	message.Traceparent, message.Tracestate = cause(ctx)
-	message.Receipts = shownMark(receipts)
+	message.Receipts, message.DueAt = shownMark(p.receipts), dueOf(p.deadline)
 	var err error
 	row.EventSeq, err = s.emitMessage(ctx, tx, at(row.CreatedAt, toThread(row.ThreadID)), &b2bv1.Event{Event: &b2bv1.Event_ThreadMessage{
 		ThreadMessage: &b2bv1.ThreadMessageEvent{ThreadId: row.ThreadID, Message: message},
@@ -167,7 +180,7 @@ func (s *threadService) postToThread(ctx context.Context, tx threadTx, row *stor
 	if err := tx.InsertThreadMessage(ctx, &row.ThreadMessage); err != nil {
 		return nil, fmt.Errorf("store a thread message: %w", err)
 	}
-	if err := countMessage(ctx, tx, &row.ThreadMessage, turn); err != nil {
+	if err := countMessage(ctx, tx, &row.ThreadMessage, p.turn); err != nil {
 		return nil, err
 	}
 	org := call.CallerOf(ctx).OrgID
@@ -183,7 +196,7 @@ func withRecipients(m *b2bv1.ThreadMessage, r *b2bv1.Recipients) *b2bv1.ThreadMe
 		Id: m.Id, ThreadId: m.ThreadId, SenderId: m.SenderId, SenderName: m.SenderName, Content: m.Content, ContentType: m.ContentType,
 		Parts: m.Parts, Mentions: m.Mentions, MentionAll: m.MentionAll, ReplyToId: m.ReplyToId, ReplyToMessage: m.ReplyToMessage,
 		Metadata: m.Metadata, CreatedAt: m.CreatedAt, Traceparent: m.Traceparent, Tracestate: m.Tracestate,
-		Automatic: m.Automatic, NoReply: m.NoReply, Receipts: m.Receipts, Recipients: r,
+		Automatic: m.Automatic, NoReply: m.NoReply, Receipts: m.Receipts, DueAt: m.DueAt, Recipients: r,
 	}
 }
 

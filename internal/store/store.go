@@ -130,6 +130,7 @@ type Reader interface {
 	ReceiptReader
 	DecisionReader
 	SearchReader
+	DeadlineReader
 }
 
 // Tx is one change: it has all reads, which see its own writes, and all writes. Only the
@@ -172,4 +173,5 @@ type Tx interface {
 	DeliveryWriter
 	DecisionWriter
 	SearchWriter
+	DeadlineWriter
 }

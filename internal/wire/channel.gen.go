@@ -170,6 +170,11 @@ func membersChannelMessage(b []byte, m *v1.ChannelMessage) []byte {
 		b = appendOptional(b, m.Receipts, strconv.AppendBool)
 		b = append(b, ',')
 	}
+	if m.DueAt != nil {
+		b = append(b, `"due_at":`...)
+		b = appendTime(b, m.DueAt)
+		b = append(b, ',')
+	}
 	return b
 }
 
@@ -218,6 +223,10 @@ func membersSendDirectMessageRequest(b []byte, m *v1.SendDirectMessageRequest) [
 	b = appendOptional(b, m.NoReply, strconv.AppendBool)
 	b = append(b, `,"receipts":`...)
 	b = appendOptional(b, m.Receipts, strconv.AppendBool)
+	b = append(b, `,"ack_by":`...)
+	b = appendOptional(b, m.AckBy, appendInt32)
+	b = append(b, `,"escalate_to":`...)
+	b = appendOptional(b, m.EscalateTo, AppendString)
 	b = append(b, `,"settles":`...)
 	b = AppendSettles(b, m.Settles)
 	b = append(b, `,"request_id":`...)
@@ -279,6 +288,10 @@ func membersSendChannelMessageRequest(b []byte, m *v1.SendChannelMessageRequest)
 	b = appendOptional(b, m.NoReply, strconv.AppendBool)
 	b = append(b, `,"receipts":`...)
 	b = appendOptional(b, m.Receipts, strconv.AppendBool)
+	b = append(b, `,"ack_by":`...)
+	b = appendOptional(b, m.AckBy, appendInt32)
+	b = append(b, `,"escalate_to":`...)
+	b = appendOptional(b, m.EscalateTo, AppendString)
 	b = append(b, `,"settles":`...)
 	b = AppendSettles(b, m.Settles)
 	b = append(b, `,"request_id":`...)

@@ -30,6 +30,8 @@ func textDeliveryKind(v v1.DeliveryKind) string {
 		return "decision_closed"
 	case v1.DeliveryKind_DELIVERY_KIND_RECEIPT:
 		return "receipt"
+	case v1.DeliveryKind_DELIVERY_KIND_ESCALATION:
+		return "escalation"
 	}
 	return ""
 }
@@ -618,6 +620,51 @@ func membersGetReceiptsResponse(b []byte, m *v1.GetReceiptsResponse) []byte {
 	}
 	b = append(b, `"items":`...)
 	b = appendArray(b, m.Items, AppendReceipt)
+	b = append(b, `,"has_more":`...)
+	b = strconv.AppendBool(b, m.HasMore)
+	b = append(b, ',')
+	if m.Cursor != nil {
+		b = append(b, `"cursor":`...)
+		b = appendOptional(b, m.Cursor, AppendString)
+		b = append(b, ',')
+	}
+	return b
+}
+
+// AppendListOverdueDeliveriesRequest appends m as wire JSON, null for nil.
+func AppendListOverdueDeliveriesRequest(b []byte, m *v1.ListOverdueDeliveriesRequest) []byte {
+	if m == nil {
+		return append(b, "null"...)
+	}
+	return closeObject(membersListOverdueDeliveriesRequest(append(b, '{'), m))
+}
+
+func membersListOverdueDeliveriesRequest(b []byte, m *v1.ListOverdueDeliveriesRequest) []byte {
+	if m == nil {
+		return b
+	}
+	b = append(b, `"cursor":`...)
+	b = appendOptional(b, m.Cursor, AppendString)
+	b = append(b, `,"limit":`...)
+	b = appendOptional(b, m.Limit, appendInt32)
+	b = append(b, ',')
+	return b
+}
+
+// AppendListOverdueDeliveriesResponse appends m as wire JSON, null for nil.
+func AppendListOverdueDeliveriesResponse(b []byte, m *v1.ListOverdueDeliveriesResponse) []byte {
+	if m == nil {
+		return append(b, "null"...)
+	}
+	return closeObject(membersListOverdueDeliveriesResponse(append(b, '{'), m))
+}
+
+func membersListOverdueDeliveriesResponse(b []byte, m *v1.ListOverdueDeliveriesResponse) []byte {
+	if m == nil {
+		return b
+	}
+	b = append(b, `"items":`...)
+	b = appendArray(b, m.Items, AppendOverdueMessage)
 	b = append(b, `,"has_more":`...)
 	b = strconv.AppendBool(b, m.HasMore)
 	b = append(b, ',')

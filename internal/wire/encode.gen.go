@@ -44,6 +44,10 @@ func Append(b []byte, m proto.Message) ([]byte, error) {
 		return AppendRecipients(b, m), nil
 	case *v1.Receipt:
 		return AppendReceipt(b, m), nil
+	case *v1.OverdueParty:
+		return AppendOverdueParty(b, m), nil
+	case *v1.OverdueMessage:
+		return AppendOverdueMessage(b, m), nil
 	case *v1.Part:
 		return AppendPart(b, m), nil
 	case *v1.PartList:
@@ -518,6 +522,10 @@ func Append(b []byte, m proto.Message) ([]byte, error) {
 		return AppendLeaseReleasedEvent(b, m), nil
 	case *v1.DeliveryUpdatedEvent:
 		return AppendDeliveryUpdatedEvent(b, m), nil
+	case *v1.DeliveryOverdueEvent:
+		return AppendDeliveryOverdueEvent(b, m), nil
+	case *v1.DeliveryEscalatedEvent:
+		return AppendDeliveryEscalatedEvent(b, m), nil
 	case *v1.DecisionAskedEvent:
 		return AppendDecisionAskedEvent(b, m), nil
 	case *v1.DecisionClosedEvent:
@@ -566,6 +574,10 @@ func Append(b []byte, m proto.Message) ([]byte, error) {
 		return AppendGetReceiptsRequest(b, m), nil
 	case *v1.GetReceiptsResponse:
 		return AppendGetReceiptsResponse(b, m), nil
+	case *v1.ListOverdueDeliveriesRequest:
+		return AppendListOverdueDeliveriesRequest(b, m), nil
+	case *v1.ListOverdueDeliveriesResponse:
+		return AppendListOverdueDeliveriesResponse(b, m), nil
 	case *v1.ErrorDetail:
 		return AppendErrorDetail(b, m), nil
 	case *v1.File:

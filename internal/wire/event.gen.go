@@ -422,6 +422,12 @@ func membersEvent(b []byte, m *v1.Event) []byte {
 	case *v1.Event_DeliveryUpdated:
 		b = append(b, `"type":"delivery_updated",`...)
 		b = membersDeliveryUpdatedEvent(b, v.DeliveryUpdated)
+	case *v1.Event_DeliveryOverdue:
+		b = append(b, `"type":"delivery_overdue",`...)
+		b = membersDeliveryOverdueEvent(b, v.DeliveryOverdue)
+	case *v1.Event_DeliveryEscalated:
+		b = append(b, `"type":"delivery_escalated",`...)
+		b = membersDeliveryEscalatedEvent(b, v.DeliveryEscalated)
 	case *v1.Event_DecisionAsked:
 		b = append(b, `"type":"decision_asked",`...)
 		b = membersDecisionAskedEvent(b, v.DecisionAsked)
@@ -923,6 +929,42 @@ func membersDeliveryUpdatedEvent(b []byte, m *v1.DeliveryUpdatedEvent) []byte {
 	}
 	b = append(b, `"receipt":`...)
 	b = AppendReceipt(b, m.Receipt)
+	b = append(b, ',')
+	return b
+}
+
+// AppendDeliveryOverdueEvent appends m as wire JSON, null for nil.
+func AppendDeliveryOverdueEvent(b []byte, m *v1.DeliveryOverdueEvent) []byte {
+	if m == nil {
+		return append(b, "null"...)
+	}
+	return closeObject(membersDeliveryOverdueEvent(append(b, '{'), m))
+}
+
+func membersDeliveryOverdueEvent(b []byte, m *v1.DeliveryOverdueEvent) []byte {
+	if m == nil {
+		return b
+	}
+	b = append(b, `"overdue":`...)
+	b = AppendOverdueMessage(b, m.Overdue)
+	b = append(b, ',')
+	return b
+}
+
+// AppendDeliveryEscalatedEvent appends m as wire JSON, null for nil.
+func AppendDeliveryEscalatedEvent(b []byte, m *v1.DeliveryEscalatedEvent) []byte {
+	if m == nil {
+		return append(b, "null"...)
+	}
+	return closeObject(membersDeliveryEscalatedEvent(append(b, '{'), m))
+}
+
+func membersDeliveryEscalatedEvent(b []byte, m *v1.DeliveryEscalatedEvent) []byte {
+	if m == nil {
+		return b
+	}
+	b = append(b, `"overdue":`...)
+	b = AppendOverdueMessage(b, m.Overdue)
 	b = append(b, ',')
 	return b
 }

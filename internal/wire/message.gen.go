@@ -293,6 +293,11 @@ func membersThreadMessage(b []byte, m *v1.ThreadMessage) []byte {
 		b = appendOptional(b, m.Receipts, strconv.AppendBool)
 		b = append(b, ',')
 	}
+	if m.DueAt != nil {
+		b = append(b, `"due_at":`...)
+		b = appendTime(b, m.DueAt)
+		b = append(b, ',')
+	}
 	if m.Recipients != nil {
 		b = append(b, `"recipients":`...)
 		b = AppendRecipients(b, m.Recipients)

@@ -229,3 +229,66 @@ func membersReceipt(b []byte, m *v1.Receipt) []byte {
 	}
 	return b
 }
+
+// AppendOverdueParty appends m as wire JSON, null for nil.
+func AppendOverdueParty(b []byte, m *v1.OverdueParty) []byte {
+	if m == nil {
+		return append(b, "null"...)
+	}
+	return closeObject(membersOverdueParty(append(b, '{'), m))
+}
+
+func membersOverdueParty(b []byte, m *v1.OverdueParty) []byte {
+	if m == nil {
+		return b
+	}
+	b = append(b, `"id":`...)
+	b = AppendString(b, m.Id)
+	b = append(b, `,"name":`...)
+	b = AppendString(b, m.Name)
+	b = append(b, ',')
+	return b
+}
+
+// AppendOverdueMessage appends m as wire JSON, null for nil.
+func AppendOverdueMessage(b []byte, m *v1.OverdueMessage) []byte {
+	if m == nil {
+		return append(b, "null"...)
+	}
+	return closeObject(membersOverdueMessage(append(b, '{'), m))
+}
+
+func membersOverdueMessage(b []byte, m *v1.OverdueMessage) []byte {
+	if m == nil {
+		return b
+	}
+	b = append(b, `"message_id":`...)
+	b = AppendString(b, m.MessageId)
+	b = append(b, ',')
+	if m.ThreadId != nil {
+		b = append(b, `"thread_id":`...)
+		b = appendOptional(b, m.ThreadId, AppendString)
+		b = append(b, ',')
+	}
+	if m.ChannelId != nil {
+		b = append(b, `"channel_id":`...)
+		b = appendOptional(b, m.ChannelId, AppendString)
+		b = append(b, ',')
+	}
+	b = append(b, `"sender":`...)
+	b = AppendOverdueParty(b, m.Sender)
+	b = append(b, `,"due_at":`...)
+	b = appendTime(b, m.DueAt)
+	b = append(b, ',')
+	if m.EscalatedTo != nil {
+		b = append(b, `"escalated_to":`...)
+		b = AppendOverdueParty(b, m.EscalatedTo)
+		b = append(b, ',')
+	}
+	b = append(b, `"count":`...)
+	b = appendInt32(b, m.Count)
+	b = append(b, `,"receipts":`...)
+	b = appendArray(b, m.Receipts, AppendReceipt)
+	b = append(b, ',')
+	return b
+}

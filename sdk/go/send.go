@@ -39,6 +39,8 @@ type ReplyOption func(*replyOptions)
 type replyOptions struct {
 	requestID                    *string
 	automatic, noReply, receipts *bool
+	ackBy                        *int32
+	escalateTo                   *string
 	settles                      *b2bv1.Settles
 }
 
@@ -55,6 +57,12 @@ func WithNoReply() ReplyOption { return func(o *replyOptions) { o.noReply = prot
 // WithReceipts asks for receipts of a reply: events of the type delivery_updated, for streams that name
 // it, and deliveries of the kind receipt.
 func WithReceipts() ReplyOption { return func(o *replyOptions) { o.receipts = proto.Bool(true) } }
+
+// WithAckBy asks that the addressees of a reply acknowledge it within some seconds. escalateTo is the bot,
+// by id or name, that is told if they do not; empty: people.
+func WithAckBy(seconds int32, escalateTo string) ReplyOption {
+	return func(o *replyOptions) { o.ackBy, o.escalateTo = &seconds, text(escalateTo) }
+}
 
 // WithSettles settles a delivery together with the reply: both happen, or neither.
 func WithSettles(delivery *b2bv1.Delivery) ReplyOption {
@@ -93,12 +101,13 @@ func (c *Client) replyTo(ctx context.Context, to place, content string, o *reply
 				r.ReplyTo = &to.message
 			}
 			r.RequestId, r.Automatic, r.NoReply, r.Receipts, r.Settles = o.requestID, o.automatic, o.noReply, o.receipts, o.settles
+			r.AckBy, r.EscalateTo = o.ackBy, o.escalateTo
 		})
 		return sent.GetId(), err
 	case to.channel != "":
 		res, err := c.Channels.SendChannelMessage(ctx, &b2bv1.SendChannelMessageRequest{
 			ChannelId: &to.channel, Content: &content, RequestId: o.requestID, Automatic: o.automatic, NoReply: o.noReply,
-			Receipts: o.receipts, Settles: o.settles,
+			Receipts: o.receipts, AckBy: o.ackBy, EscalateTo: o.escalateTo, Settles: o.settles,
 		})
 		return res.GetMessage().GetId(), err
 	}

@@ -66,17 +66,19 @@ const (
 	onSearchPages
 	onSearchRefs
 	onSearchTodo
+	onAckDeadlines
 
 	onThreads = onThreadRows | onActivity
 
 	// What the deletion of a row changes, also by foreign keys.
-	withChannels = onChannels | onChannelMembers | onChannelMessages | onThreads | onDecisions | onDecisionBots
-	withThreads  = onThreads | onThreadParticipants | onThreadJoinRequests | onThreadMessages | onArtifacts | onArtifactSums | onDecisions |
-		onDecisionBots
+	withChannels = onChannels | onChannelMembers | onChannelMessages | onThreads | onDecisions | onDecisionBots |
+		onAckDeadlines
+	withThreads = onThreads | onThreadParticipants | onThreadJoinRequests | onThreadMessages | onArtifacts | onArtifactSums | onDecisions |
+		onDecisionBots | onAckDeadlines
 	withBots = onBots | onBotTokens | onChannelMembers | onThreads | onThreadParticipants | onThreadJoinRequests |
 		onMembershipHistory | onArtifacts | onFiles | onPresence | onStreaming |
 		onWebhookStatus | onWebhookCursors | onWebhookLeases | onWebhookDeliveries | onLeases | onLeaseWaits |
-		onInboxes | onDeliveries | onInboxScopes | onDecisionBots
+		onInboxes | onDeliveries | onInboxScopes | onDecisionBots | onAckDeadlines
 	withOrgs = onOrgs | onOrgSettings | onOrgLogs | onOrgTickets | onTombstones | onUploadDays | onArtifactTotals | onArtifactDays |
 		onInboxPositions | withChannels | withThreads | withBots
 
@@ -99,6 +101,7 @@ var tableNames = []string{
 	"inboxes", "inbox_positions", "deliveries", "inbox_scopes", "streaming",
 	"decisions", "decision_bots",
 	"search_state", "search_docs", "search_segments", "search_pages", "search_refs", "search_todo",
+	"ack_deadlines",
 }
 
 // name returns the name of the one table of a set.

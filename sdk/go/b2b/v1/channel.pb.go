@@ -397,7 +397,9 @@ type ChannelMessage struct {
 	NoReply *bool `protobuf:"varint,21,opt,name=no_reply,json=noReply,proto3,oneof" json:"no_reply,omitempty"`
 	// Only in the response that sends the message and in its event: true if the sender asked for
 	// receipts. Since 0.2.
-	Receipts      *bool `protobuf:"varint,22,opt,name=receipts,proto3,oneof" json:"receipts,omitempty"`
+	Receipts *bool `protobuf:"varint,22,opt,name=receipts,proto3,oneof" json:"receipts,omitempty"`
+	// Only there: until when its addressees shall acknowledge it. Since 0.2.
+	DueAt         *timestamppb.Timestamp `protobuf:"bytes,23,opt,name=due_at,json=dueAt,proto3,oneof" json:"due_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -523,6 +525,13 @@ func (x *ChannelMessage) GetReceipts() bool {
 	return false
 }
 
+func (x *ChannelMessage) GetDueAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.DueAt
+	}
+	return nil
+}
+
 // A direct message in the inbox.
 type InboxMessage struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -595,6 +604,10 @@ type SendDirectMessageRequest struct {
 	NoReply *bool `protobuf:"varint,6,opt,name=no_reply,json=noReply,proto3,oneof" json:"no_reply,omitempty"`
 	// Whether the sender is told what becomes of the message at each addressee. Since 0.2.
 	Receipts *bool `protobuf:"varint,7,opt,name=receipts,proto3,oneof" json:"receipts,omitempty"`
+	// Within how many seconds the addressees shall acknowledge the message. Since 0.2.
+	AckBy *int32 `protobuf:"varint,8,opt,name=ack_by,json=ackBy,proto3,oneof" json:"ack_by,omitempty"`
+	// The bot, by id or name, that is told if they do not; absent: people. Since 0.2.
+	EscalateTo *string `protobuf:"bytes,9,opt,name=escalate_to,json=escalateTo,proto3,oneof" json:"escalate_to,omitempty"`
 	// A delivery that it settles, in the same transaction.
 	Settles *Settles `protobuf:"bytes,101,opt,name=settles,proto3,oneof" json:"settles,omitempty"`
 	// Makes the call idempotent for 24 hours; empty counts as absent.
@@ -680,6 +693,20 @@ func (x *SendDirectMessageRequest) GetReceipts() bool {
 		return *x.Receipts
 	}
 	return false
+}
+
+func (x *SendDirectMessageRequest) GetAckBy() int32 {
+	if x != nil && x.AckBy != nil {
+		return *x.AckBy
+	}
+	return 0
+}
+
+func (x *SendDirectMessageRequest) GetEscalateTo() string {
+	if x != nil && x.EscalateTo != nil {
+		return *x.EscalateTo
+	}
+	return ""
 }
 
 func (x *SendDirectMessageRequest) GetSettles() *Settles {
@@ -786,6 +813,10 @@ type SendChannelMessageRequest struct {
 	NoReply *bool `protobuf:"varint,6,opt,name=no_reply,json=noReply,proto3,oneof" json:"no_reply,omitempty"`
 	// Whether the sender is told what becomes of the message at each addressee. Since 0.2.
 	Receipts *bool `protobuf:"varint,7,opt,name=receipts,proto3,oneof" json:"receipts,omitempty"`
+	// Within how many seconds the addressees shall acknowledge the message. Since 0.2.
+	AckBy *int32 `protobuf:"varint,8,opt,name=ack_by,json=ackBy,proto3,oneof" json:"ack_by,omitempty"`
+	// The bot, by id or name, that is told if they do not; absent: people. Since 0.2.
+	EscalateTo *string `protobuf:"bytes,9,opt,name=escalate_to,json=escalateTo,proto3,oneof" json:"escalate_to,omitempty"`
 	// A delivery that it settles, in the same transaction.
 	Settles *Settles `protobuf:"bytes,101,opt,name=settles,proto3,oneof" json:"settles,omitempty"`
 	// Makes the call idempotent for 24 hours; empty counts as absent.
@@ -871,6 +902,20 @@ func (x *SendChannelMessageRequest) GetReceipts() bool {
 		return *x.Receipts
 	}
 	return false
+}
+
+func (x *SendChannelMessageRequest) GetAckBy() int32 {
+	if x != nil && x.AckBy != nil {
+		return *x.AckBy
+	}
+	return 0
+}
+
+func (x *SendChannelMessageRequest) GetEscalateTo() string {
+	if x != nil && x.EscalateTo != nil {
+		return *x.EscalateTo
+	}
+	return ""
 }
 
 func (x *SendChannelMessageRequest) GetSettles() *Settles {
@@ -1451,7 +1496,7 @@ const file_b2b_v1_channel_proto_rawDesc = "" +
 	"created_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x12D\n" +
 	"\x10last_activity_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x0elastActivityAt\x127\n" +
 	"\amembers\x18\x06 \x03(\v2\x15.b2b.v1.ChannelMemberB\x06\xe2\xb5\x18\x02\bbR\amembersB\a\n" +
-	"\x05_name\"\xdd\x04\n" +
+	"\x05_name\"\xa8\x05\n" +
 	"\x0eChannelMessage\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n" +
 	"\n" +
@@ -1471,18 +1516,20 @@ const file_b2b_v1_channel_proto_rawDesc = "" +
 	"tracestate\x88\x01\x01\x12)\n" +
 	"\tautomatic\x18\x14 \x01(\bB\x06ڵ\x18\x02\b\x01H\x03R\tautomatic\x88\x01\x01\x12&\n" +
 	"\bno_reply\x18\x15 \x01(\bB\x06ڵ\x18\x02\b\x01H\x04R\anoReply\x88\x01\x01\x12'\n" +
-	"\breceipts\x18\x16 \x01(\bB\x06ڵ\x18\x02\b\x01H\x05R\breceipts\x88\x01\x01B\x0e\n" +
+	"\breceipts\x18\x16 \x01(\bB\x06ڵ\x18\x02\b\x01H\x05R\breceipts\x88\x01\x01\x12>\n" +
+	"\x06due_at\x18\x17 \x01(\v2\x1a.google.protobuf.TimestampB\x06ڵ\x18\x02\b\x01H\x06R\x05dueAt\x88\x01\x01B\x0e\n" +
 	"\f_sender_nameB\x0e\n" +
 	"\f_traceparentB\r\n" +
 	"\v_tracestateB\f\n" +
 	"\n" +
 	"_automaticB\v\n" +
 	"\t_no_replyB\v\n" +
-	"\t_receipts\"\x81\x01\n" +
+	"\t_receiptsB\t\n" +
+	"\a_due_at\"\x81\x01\n" +
 	"\fInboxMessage\x128\n" +
 	"\amessage\x18\x01 \x01(\v2\x16.b2b.v1.ChannelMessageB\x06ڵ\x18\x020\x01R\amessage\x12&\n" +
 	"\fchannel_name\x18\x02 \x01(\tH\x00R\vchannelName\x88\x01\x01B\x0f\n" +
-	"\r_channel_name\"\x82\x04\n" +
+	"\r_channel_name\"\xe8\x04\n" +
 	"\x18SendDirectMessageRequest\x12\x1b\n" +
 	"\x02to\x18\x01 \x01(\tB\x06ڵ\x18\x02P\x01H\x00R\x02to\x88\x01\x01\x128\n" +
 	"\acontent\x18\x02 \x01(\tB\x19\xe2\xb5\x18\x15\b2\x1a\x11unless configuredH\x01R\acontent\x88\x01\x01\x120\n" +
@@ -1490,10 +1537,13 @@ const file_b2b_v1_channel_proto_rawDesc = "" +
 	"\x05parts\x18\x04 \x01(\v2\x10.b2b.v1.PartListB\x06ڵ\x18\x02@\x01R\x05parts\x12!\n" +
 	"\tautomatic\x18\x05 \x01(\bH\x03R\tautomatic\x88\x01\x01\x12\x1e\n" +
 	"\bno_reply\x18\x06 \x01(\bH\x04R\anoReply\x88\x01\x01\x12\x1f\n" +
-	"\breceipts\x18\a \x01(\bH\x05R\breceipts\x88\x01\x01\x126\n" +
-	"\asettles\x18e \x01(\v2\x0f.b2b.v1.SettlesB\x06ڵ\x18\x02@\x01H\x06R\asettles\x88\x01\x01\x12*\n" +
+	"\breceipts\x18\a \x01(\bH\x05R\breceipts\x88\x01\x01\x12#\n" +
+	"\x06ack_by\x18\b \x01(\x05B\a\xe2\xb5\x18\x03\b\x93\x01H\x06R\x05ackBy\x88\x01\x01\x12$\n" +
+	"\vescalate_to\x18\t \x01(\tH\aR\n" +
+	"escalateTo\x88\x01\x01\x126\n" +
+	"\asettles\x18e \x01(\v2\x0f.b2b.v1.SettlesB\x06ڵ\x18\x02@\x01H\bR\asettles\x88\x01\x01\x12*\n" +
 	"\n" +
-	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\aR\trequestId\x88\x01\x01B\x05\n" +
+	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\tR\trequestId\x88\x01\x01B\x05\n" +
 	"\x03_toB\n" +
 	"\n" +
 	"\b_contentB\x0f\n" +
@@ -1501,7 +1551,9 @@ const file_b2b_v1_channel_proto_rawDesc = "" +
 	"\n" +
 	"_automaticB\v\n" +
 	"\t_no_replyB\v\n" +
-	"\t_receiptsB\n" +
+	"\t_receiptsB\t\n" +
+	"\a_ack_byB\x0e\n" +
+	"\f_escalate_toB\n" +
 	"\n" +
 	"\b_settlesB\r\n" +
 	"\v_request_id\"\xcc\x01\n" +
@@ -1513,7 +1565,7 @@ const file_b2b_v1_channel_proto_rawDesc = "" +
 	"\n" +
 	"recipients\x18\x04 \x01(\v2\x12.b2b.v1.RecipientsB\x06ڵ\x18\x02\b\x01H\x00R\n" +
 	"recipients\x88\x01\x01B\r\n" +
-	"\v_recipients\"\x92\x04\n" +
+	"\v_recipients\"\xf8\x04\n" +
 	"\x19SendChannelMessageRequest\x12\"\n" +
 	"\n" +
 	"channel_id\x18\x01 \x01(\tH\x00R\tchannelId\x88\x01\x01\x128\n" +
@@ -1522,10 +1574,13 @@ const file_b2b_v1_channel_proto_rawDesc = "" +
 	"\x05parts\x18\x04 \x01(\v2\x10.b2b.v1.PartListB\x06ڵ\x18\x02@\x01R\x05parts\x12!\n" +
 	"\tautomatic\x18\x05 \x01(\bH\x03R\tautomatic\x88\x01\x01\x12\x1e\n" +
 	"\bno_reply\x18\x06 \x01(\bH\x04R\anoReply\x88\x01\x01\x12\x1f\n" +
-	"\breceipts\x18\a \x01(\bH\x05R\breceipts\x88\x01\x01\x126\n" +
-	"\asettles\x18e \x01(\v2\x0f.b2b.v1.SettlesB\x06ڵ\x18\x02@\x01H\x06R\asettles\x88\x01\x01\x12*\n" +
+	"\breceipts\x18\a \x01(\bH\x05R\breceipts\x88\x01\x01\x12#\n" +
+	"\x06ack_by\x18\b \x01(\x05B\a\xe2\xb5\x18\x03\b\x93\x01H\x06R\x05ackBy\x88\x01\x01\x12$\n" +
+	"\vescalate_to\x18\t \x01(\tH\aR\n" +
+	"escalateTo\x88\x01\x01\x126\n" +
+	"\asettles\x18e \x01(\v2\x0f.b2b.v1.SettlesB\x06ڵ\x18\x02@\x01H\bR\asettles\x88\x01\x01\x12*\n" +
 	"\n" +
-	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\aR\trequestId\x88\x01\x01B\r\n" +
+	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\tR\trequestId\x88\x01\x01B\r\n" +
 	"\v_channel_idB\n" +
 	"\n" +
 	"\b_contentB\x0f\n" +
@@ -1533,7 +1588,9 @@ const file_b2b_v1_channel_proto_rawDesc = "" +
 	"\n" +
 	"_automaticB\v\n" +
 	"\t_no_replyB\v\n" +
-	"\t_receiptsB\n" +
+	"\t_receiptsB\t\n" +
+	"\a_ack_byB\x0e\n" +
+	"\f_escalate_toB\n" +
 	"\n" +
 	"\b_settlesB\r\n" +
 	"\v_request_id\"\xbd\x01\n" +
@@ -1655,38 +1712,39 @@ var file_b2b_v1_channel_proto_depIdxs = []int32{
 	2,  // 7: b2b.v1.ChannelListing.members:type_name -> b2b.v1.ChannelMember
 	20, // 8: b2b.v1.ChannelMessage.parts:type_name -> b2b.v1.Part
 	19, // 9: b2b.v1.ChannelMessage.created_at:type_name -> google.protobuf.Timestamp
-	5,  // 10: b2b.v1.InboxMessage.message:type_name -> b2b.v1.ChannelMessage
-	21, // 11: b2b.v1.SendDirectMessageRequest.parts:type_name -> b2b.v1.PartList
-	22, // 12: b2b.v1.SendDirectMessageRequest.settles:type_name -> b2b.v1.Settles
-	5,  // 13: b2b.v1.SendDirectMessageResponse.message:type_name -> b2b.v1.ChannelMessage
-	23, // 14: b2b.v1.SendDirectMessageResponse.recipients:type_name -> b2b.v1.Recipients
-	21, // 15: b2b.v1.SendChannelMessageRequest.parts:type_name -> b2b.v1.PartList
-	22, // 16: b2b.v1.SendChannelMessageRequest.settles:type_name -> b2b.v1.Settles
-	5,  // 17: b2b.v1.SendChannelMessageResponse.message:type_name -> b2b.v1.ChannelMessage
-	23, // 18: b2b.v1.SendChannelMessageResponse.recipients:type_name -> b2b.v1.Recipients
-	3,  // 19: b2b.v1.GetChannelResponse.channel:type_name -> b2b.v1.ChannelWithMembers
-	19, // 20: b2b.v1.ListChannelMessagesRequest.since:type_name -> google.protobuf.Timestamp
-	5,  // 21: b2b.v1.ListChannelMessagesResponse.messages:type_name -> b2b.v1.ChannelMessage
-	4,  // 22: b2b.v1.ListBotChannelsResponse.channels:type_name -> b2b.v1.ChannelListing
-	19, // 23: b2b.v1.GetInboxRequest.since:type_name -> google.protobuf.Timestamp
-	6,  // 24: b2b.v1.GetInboxResponse.messages:type_name -> b2b.v1.InboxMessage
-	7,  // 25: b2b.v1.ChannelService.SendDirectMessage:input_type -> b2b.v1.SendDirectMessageRequest
-	9,  // 26: b2b.v1.ChannelService.SendChannelMessage:input_type -> b2b.v1.SendChannelMessageRequest
-	11, // 27: b2b.v1.ChannelService.GetChannel:input_type -> b2b.v1.GetChannelRequest
-	13, // 28: b2b.v1.ChannelService.ListChannelMessages:input_type -> b2b.v1.ListChannelMessagesRequest
-	15, // 29: b2b.v1.ChannelService.ListBotChannels:input_type -> b2b.v1.ListBotChannelsRequest
-	17, // 30: b2b.v1.ChannelService.GetInbox:input_type -> b2b.v1.GetInboxRequest
-	8,  // 31: b2b.v1.ChannelService.SendDirectMessage:output_type -> b2b.v1.SendDirectMessageResponse
-	10, // 32: b2b.v1.ChannelService.SendChannelMessage:output_type -> b2b.v1.SendChannelMessageResponse
-	12, // 33: b2b.v1.ChannelService.GetChannel:output_type -> b2b.v1.GetChannelResponse
-	14, // 34: b2b.v1.ChannelService.ListChannelMessages:output_type -> b2b.v1.ListChannelMessagesResponse
-	16, // 35: b2b.v1.ChannelService.ListBotChannels:output_type -> b2b.v1.ListBotChannelsResponse
-	18, // 36: b2b.v1.ChannelService.GetInbox:output_type -> b2b.v1.GetInboxResponse
-	31, // [31:37] is the sub-list for method output_type
-	25, // [25:31] is the sub-list for method input_type
-	25, // [25:25] is the sub-list for extension type_name
-	25, // [25:25] is the sub-list for extension extendee
-	0,  // [0:25] is the sub-list for field type_name
+	19, // 10: b2b.v1.ChannelMessage.due_at:type_name -> google.protobuf.Timestamp
+	5,  // 11: b2b.v1.InboxMessage.message:type_name -> b2b.v1.ChannelMessage
+	21, // 12: b2b.v1.SendDirectMessageRequest.parts:type_name -> b2b.v1.PartList
+	22, // 13: b2b.v1.SendDirectMessageRequest.settles:type_name -> b2b.v1.Settles
+	5,  // 14: b2b.v1.SendDirectMessageResponse.message:type_name -> b2b.v1.ChannelMessage
+	23, // 15: b2b.v1.SendDirectMessageResponse.recipients:type_name -> b2b.v1.Recipients
+	21, // 16: b2b.v1.SendChannelMessageRequest.parts:type_name -> b2b.v1.PartList
+	22, // 17: b2b.v1.SendChannelMessageRequest.settles:type_name -> b2b.v1.Settles
+	5,  // 18: b2b.v1.SendChannelMessageResponse.message:type_name -> b2b.v1.ChannelMessage
+	23, // 19: b2b.v1.SendChannelMessageResponse.recipients:type_name -> b2b.v1.Recipients
+	3,  // 20: b2b.v1.GetChannelResponse.channel:type_name -> b2b.v1.ChannelWithMembers
+	19, // 21: b2b.v1.ListChannelMessagesRequest.since:type_name -> google.protobuf.Timestamp
+	5,  // 22: b2b.v1.ListChannelMessagesResponse.messages:type_name -> b2b.v1.ChannelMessage
+	4,  // 23: b2b.v1.ListBotChannelsResponse.channels:type_name -> b2b.v1.ChannelListing
+	19, // 24: b2b.v1.GetInboxRequest.since:type_name -> google.protobuf.Timestamp
+	6,  // 25: b2b.v1.GetInboxResponse.messages:type_name -> b2b.v1.InboxMessage
+	7,  // 26: b2b.v1.ChannelService.SendDirectMessage:input_type -> b2b.v1.SendDirectMessageRequest
+	9,  // 27: b2b.v1.ChannelService.SendChannelMessage:input_type -> b2b.v1.SendChannelMessageRequest
+	11, // 28: b2b.v1.ChannelService.GetChannel:input_type -> b2b.v1.GetChannelRequest
+	13, // 29: b2b.v1.ChannelService.ListChannelMessages:input_type -> b2b.v1.ListChannelMessagesRequest
+	15, // 30: b2b.v1.ChannelService.ListBotChannels:input_type -> b2b.v1.ListBotChannelsRequest
+	17, // 31: b2b.v1.ChannelService.GetInbox:input_type -> b2b.v1.GetInboxRequest
+	8,  // 32: b2b.v1.ChannelService.SendDirectMessage:output_type -> b2b.v1.SendDirectMessageResponse
+	10, // 33: b2b.v1.ChannelService.SendChannelMessage:output_type -> b2b.v1.SendChannelMessageResponse
+	12, // 34: b2b.v1.ChannelService.GetChannel:output_type -> b2b.v1.GetChannelResponse
+	14, // 35: b2b.v1.ChannelService.ListChannelMessages:output_type -> b2b.v1.ListChannelMessagesResponse
+	16, // 36: b2b.v1.ChannelService.ListBotChannels:output_type -> b2b.v1.ListBotChannelsResponse
+	18, // 37: b2b.v1.ChannelService.GetInbox:output_type -> b2b.v1.GetInboxResponse
+	32, // [32:38] is the sub-list for method output_type
+	26, // [26:32] is the sub-list for method input_type
+	26, // [26:26] is the sub-list for extension type_name
+	26, // [26:26] is the sub-list for extension extendee
+	0,  // [0:26] is the sub-list for field type_name
 }
 
 func init() { file_b2b_v1_channel_proto_init() }

@@ -53,6 +53,8 @@ const (
 	DeliveryKind_DELIVERY_KIND_DECISION_CLOSED DeliveryKind = 9
 	// What became of a message of the bot that asked for receipts: it is done, failed or dead.
 	DeliveryKind_DELIVERY_KIND_RECEIPT DeliveryKind = 10
+	// A message of another bot that was not acknowledged in time is escalated to the bot.
+	DeliveryKind_DELIVERY_KIND_ESCALATION DeliveryKind = 11
 )
 
 // Enum value maps for DeliveryKind.
@@ -69,6 +71,7 @@ var (
 		8:  "DELIVERY_KIND_DECISION",
 		9:  "DELIVERY_KIND_DECISION_CLOSED",
 		10: "DELIVERY_KIND_RECEIPT",
+		11: "DELIVERY_KIND_ESCALATION",
 	}
 	DeliveryKind_value = map[string]int32{
 		"DELIVERY_KIND_UNSPECIFIED":     0,
@@ -82,6 +85,7 @@ var (
 		"DELIVERY_KIND_DECISION":        8,
 		"DELIVERY_KIND_DECISION_CLOSED": 9,
 		"DELIVERY_KIND_RECEIPT":         10,
+		"DELIVERY_KIND_ESCALATION":      11,
 	}
 )
 
@@ -1797,6 +1801,125 @@ func (x *GetReceiptsResponse) GetCursor() string {
 	return ""
 }
 
+// Asks for messages that are overdue.
+type ListOverdueDeliveriesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The page token from the previous page.
+	Cursor *string `protobuf:"bytes,1,opt,name=cursor,proto3,oneof" json:"cursor,omitempty"`
+	// The size of a page.
+	Limit         *int32 `protobuf:"varint,2,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListOverdueDeliveriesRequest) Reset() {
+	*x = ListOverdueDeliveriesRequest{}
+	mi := &file_b2b_v1_delivery_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListOverdueDeliveriesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListOverdueDeliveriesRequest) ProtoMessage() {}
+
+func (x *ListOverdueDeliveriesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_b2b_v1_delivery_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListOverdueDeliveriesRequest.ProtoReflect.Descriptor instead.
+func (*ListOverdueDeliveriesRequest) Descriptor() ([]byte, []int) {
+	return file_b2b_v1_delivery_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *ListOverdueDeliveriesRequest) GetCursor() string {
+	if x != nil && x.Cursor != nil {
+		return *x.Cursor
+	}
+	return ""
+}
+
+func (x *ListOverdueDeliveriesRequest) GetLimit() int32 {
+	if x != nil && x.Limit != nil {
+		return *x.Limit
+	}
+	return 0
+}
+
+// A page of messages that are overdue, the longest overdue first.
+type ListOverdueDeliveriesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The messages; maybe none although there are more pages.
+	Items []*OverdueMessage `protobuf:"bytes,1,rep,name=items,proto3" json:"items,omitempty"`
+	// Whether there are more entries.
+	HasMore bool `protobuf:"varint,2,opt,name=has_more,json=hasMore,proto3" json:"has_more,omitempty"`
+	// The page token of the next page; absent on the last page.
+	Cursor        *string `protobuf:"bytes,3,opt,name=cursor,proto3,oneof" json:"cursor,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListOverdueDeliveriesResponse) Reset() {
+	*x = ListOverdueDeliveriesResponse{}
+	mi := &file_b2b_v1_delivery_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListOverdueDeliveriesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListOverdueDeliveriesResponse) ProtoMessage() {}
+
+func (x *ListOverdueDeliveriesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_b2b_v1_delivery_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListOverdueDeliveriesResponse.ProtoReflect.Descriptor instead.
+func (*ListOverdueDeliveriesResponse) Descriptor() ([]byte, []int) {
+	return file_b2b_v1_delivery_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *ListOverdueDeliveriesResponse) GetItems() []*OverdueMessage {
+	if x != nil {
+		return x.Items
+	}
+	return nil
+}
+
+func (x *ListOverdueDeliveriesResponse) GetHasMore() bool {
+	if x != nil {
+		return x.HasMore
+	}
+	return false
+}
+
+func (x *ListOverdueDeliveriesResponse) GetCursor() string {
+	if x != nil && x.Cursor != nil {
+		return *x.Cursor
+	}
+	return ""
+}
+
 var File_b2b_v1_delivery_proto protoreflect.FileDescriptor
 
 const file_b2b_v1_delivery_proto_rawDesc = "" +
@@ -1972,7 +2095,17 @@ const file_b2b_v1_delivery_proto_rawDesc = "" +
 	"\x05items\x18\x01 \x03(\v2\x0f.b2b.v1.ReceiptB\x06\xe2\xb5\x18\x02\bZR\x05items\x12\x19\n" +
 	"\bhas_more\x18\x02 \x01(\bR\ahasMore\x12#\n" +
 	"\x06cursor\x18\x03 \x01(\tB\x06ڵ\x18\x02\b\x01H\x00R\x06cursor\x88\x01\x01B\t\n" +
-	"\a_cursor*\xcb\x02\n" +
+	"\a_cursor\"s\n" +
+	"\x1cListOverdueDeliveriesRequest\x12\x1b\n" +
+	"\x06cursor\x18\x01 \x01(\tH\x00R\x06cursor\x88\x01\x01\x12!\n" +
+	"\x05limit\x18\x02 \x01(\x05B\x06\xe2\xb5\x18\x02\bZH\x01R\x05limit\x88\x01\x01B\t\n" +
+	"\a_cursorB\b\n" +
+	"\x06_limit\"\xa0\x01\n" +
+	"\x1dListOverdueDeliveriesResponse\x124\n" +
+	"\x05items\x18\x01 \x03(\v2\x16.b2b.v1.OverdueMessageB\x06\xe2\xb5\x18\x02\bZR\x05items\x12\x19\n" +
+	"\bhas_more\x18\x02 \x01(\bR\ahasMore\x12#\n" +
+	"\x06cursor\x18\x03 \x01(\tB\x06ڵ\x18\x02\b\x01H\x00R\x06cursor\x88\x01\x01B\t\n" +
+	"\a_cursor*\xe9\x02\n" +
 	"\fDeliveryKind\x12\x1d\n" +
 	"\x19DELIVERY_KIND_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14DELIVERY_KIND_DIRECT\x10\x01\x12\x19\n" +
@@ -1985,7 +2118,8 @@ const file_b2b_v1_delivery_proto_rawDesc = "" +
 	"\x16DELIVERY_KIND_DECISION\x10\b\x12!\n" +
 	"\x1dDELIVERY_KIND_DECISION_CLOSED\x10\t\x12\x19\n" +
 	"\x15DELIVERY_KIND_RECEIPT\x10\n" +
-	"*\xb5\x01\n" +
+	"\x12\x1c\n" +
+	"\x18DELIVERY_KIND_ESCALATION\x10\v*\xb5\x01\n" +
 	"\rDeliveryState\x12\x1e\n" +
 	"\x1aDELIVERY_STATE_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15DELIVERY_STATE_QUEUED\x10\x01\x12\x19\n" +
@@ -1996,8 +2130,7 @@ const file_b2b_v1_delivery_proto_rawDesc = "" +
 	"\x10DeliveryWaitsFor\x12\"\n" +
 	"\x1eDELIVERY_WAITS_FOR_UNSPECIFIED\x10\x00\x12\x1c\n" +
 	"\x18DELIVERY_WAITS_FOR_HUMAN\x10\x01\x12\x1a\n" +
-	"\x16DELIVERY_WAITS_FOR_BOT\x10\x022\xc2\n" +
-	"\n" +
+	"\x16DELIVERY_WAITS_FOR_BOT\x10\x022\xc9\v\n" +
 	"\x0fDeliveryService\x12x\n" +
 	"\n" +
 	"ClaimInbox\x12\x19.b2b.v1.ClaimInboxRequest\x1a\x1a.b2b.v1.ClaimInboxResponse\"3\x8a\xb5\x18\x05\n" +
@@ -2021,7 +2154,9 @@ const file_b2b_v1_delivery_proto_rawDesc = "" +
 	"\rRedeliverDead\x12\x1c.b2b.v1.RedeliverDeadRequest\x1a\x1d.b2b.v1.RedeliverDeadResponse\")\x8a\xb5\x18\x06\n" +
 	"\x02\x02\x04\x10\x06\x82\xd3\xe4\x93\x02\x19:\x01*\"\x14/api/inbox/redeliver\x12}\n" +
 	"\vGetReceipts\x12\x1a.b2b.v1.GetReceiptsRequest\x1a\x1b.b2b.v1.GetReceiptsResponse\"5\x8a\xb5\x18\x06\n" +
-	"\x02\x02\x04\x10\x01\x82\xd3\xe4\x93\x02%\x12#/api/messages/{message_id}/receiptsB1Z/github.com/b2b-protocol/b2b/sdk/go/b2b/v1;b2bv1b\x06proto3"
+	"\x02\x02\x04\x10\x01\x82\xd3\xe4\x93\x02%\x12#/api/messages/{message_id}/receipts\x12\x84\x01\n" +
+	"\x15ListOverdueDeliveries\x12$.b2b.v1.ListOverdueDeliveriesRequest\x1a%.b2b.v1.ListOverdueDeliveriesResponse\"\x1e\x8a\xb5\x18\x06\n" +
+	"\x02\x02\x04\x10\x01\x82\xd3\xe4\x93\x02\x0e\x12\f/api/overdueB1Z/github.com/b2b-protocol/b2b/sdk/go/b2b/v1;b2bv1b\x06proto3"
 
 var (
 	file_b2b_v1_delivery_proto_rawDescOnce sync.Once
@@ -2036,51 +2171,54 @@ func file_b2b_v1_delivery_proto_rawDescGZIP() []byte {
 }
 
 var file_b2b_v1_delivery_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_b2b_v1_delivery_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
+var file_b2b_v1_delivery_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
 var file_b2b_v1_delivery_proto_goTypes = []any{
-	(DeliveryKind)(0),                // 0: b2b.v1.DeliveryKind
-	(DeliveryState)(0),               // 1: b2b.v1.DeliveryState
-	(DeliveryWaitsFor)(0),            // 2: b2b.v1.DeliveryWaitsFor
-	(*Delivery)(nil),                 // 3: b2b.v1.Delivery
-	(*DeliveryContext)(nil),          // 4: b2b.v1.DeliveryContext
-	(*ClaimInboxRequest)(nil),        // 5: b2b.v1.ClaimInboxRequest
-	(*ClaimInboxResponse)(nil),       // 6: b2b.v1.ClaimInboxResponse
-	(*StreamInboxRequest)(nil),       // 7: b2b.v1.StreamInboxRequest
-	(*StreamInboxResponse)(nil),      // 8: b2b.v1.StreamInboxResponse
-	(*AckDeliveryRequest)(nil),       // 9: b2b.v1.AckDeliveryRequest
-	(*AckDeliveryResponse)(nil),      // 10: b2b.v1.AckDeliveryResponse
-	(*NackDeliveryRequest)(nil),      // 11: b2b.v1.NackDeliveryRequest
-	(*NackDeliveryResponse)(nil),     // 12: b2b.v1.NackDeliveryResponse
-	(*ExtendDeliveryRequest)(nil),    // 13: b2b.v1.ExtendDeliveryRequest
-	(*ExtendDeliveryResponse)(nil),   // 14: b2b.v1.ExtendDeliveryResponse
-	(*ProgressDeliveryRequest)(nil),  // 15: b2b.v1.ProgressDeliveryRequest
-	(*ProgressDeliveryResponse)(nil), // 16: b2b.v1.ProgressDeliveryResponse
-	(*WaitDeliveryRequest)(nil),      // 17: b2b.v1.WaitDeliveryRequest
-	(*WaitDeliveryResponse)(nil),     // 18: b2b.v1.WaitDeliveryResponse
-	(*ListDeliveriesRequest)(nil),    // 19: b2b.v1.ListDeliveriesRequest
-	(*ListDeliveriesResponse)(nil),   // 20: b2b.v1.ListDeliveriesResponse
-	(*RedeliverDeadRequest)(nil),     // 21: b2b.v1.RedeliverDeadRequest
-	(*RedeliverDeadResponse)(nil),    // 22: b2b.v1.RedeliverDeadResponse
-	(*GetReceiptsRequest)(nil),       // 23: b2b.v1.GetReceiptsRequest
-	(*GetReceiptsResponse)(nil),      // 24: b2b.v1.GetReceiptsResponse
-	(*timestamppb.Timestamp)(nil),    // 25: google.protobuf.Timestamp
-	(*Event)(nil),                    // 26: b2b.v1.Event
-	(*Thread)(nil),                   // 27: b2b.v1.Thread
-	(*ThreadMessage)(nil),            // 28: b2b.v1.ThreadMessage
-	(*Artifact)(nil),                 // 29: b2b.v1.Artifact
-	(*Receipt)(nil),                  // 30: b2b.v1.Receipt
+	(DeliveryKind)(0),                     // 0: b2b.v1.DeliveryKind
+	(DeliveryState)(0),                    // 1: b2b.v1.DeliveryState
+	(DeliveryWaitsFor)(0),                 // 2: b2b.v1.DeliveryWaitsFor
+	(*Delivery)(nil),                      // 3: b2b.v1.Delivery
+	(*DeliveryContext)(nil),               // 4: b2b.v1.DeliveryContext
+	(*ClaimInboxRequest)(nil),             // 5: b2b.v1.ClaimInboxRequest
+	(*ClaimInboxResponse)(nil),            // 6: b2b.v1.ClaimInboxResponse
+	(*StreamInboxRequest)(nil),            // 7: b2b.v1.StreamInboxRequest
+	(*StreamInboxResponse)(nil),           // 8: b2b.v1.StreamInboxResponse
+	(*AckDeliveryRequest)(nil),            // 9: b2b.v1.AckDeliveryRequest
+	(*AckDeliveryResponse)(nil),           // 10: b2b.v1.AckDeliveryResponse
+	(*NackDeliveryRequest)(nil),           // 11: b2b.v1.NackDeliveryRequest
+	(*NackDeliveryResponse)(nil),          // 12: b2b.v1.NackDeliveryResponse
+	(*ExtendDeliveryRequest)(nil),         // 13: b2b.v1.ExtendDeliveryRequest
+	(*ExtendDeliveryResponse)(nil),        // 14: b2b.v1.ExtendDeliveryResponse
+	(*ProgressDeliveryRequest)(nil),       // 15: b2b.v1.ProgressDeliveryRequest
+	(*ProgressDeliveryResponse)(nil),      // 16: b2b.v1.ProgressDeliveryResponse
+	(*WaitDeliveryRequest)(nil),           // 17: b2b.v1.WaitDeliveryRequest
+	(*WaitDeliveryResponse)(nil),          // 18: b2b.v1.WaitDeliveryResponse
+	(*ListDeliveriesRequest)(nil),         // 19: b2b.v1.ListDeliveriesRequest
+	(*ListDeliveriesResponse)(nil),        // 20: b2b.v1.ListDeliveriesResponse
+	(*RedeliverDeadRequest)(nil),          // 21: b2b.v1.RedeliverDeadRequest
+	(*RedeliverDeadResponse)(nil),         // 22: b2b.v1.RedeliverDeadResponse
+	(*GetReceiptsRequest)(nil),            // 23: b2b.v1.GetReceiptsRequest
+	(*GetReceiptsResponse)(nil),           // 24: b2b.v1.GetReceiptsResponse
+	(*ListOverdueDeliveriesRequest)(nil),  // 25: b2b.v1.ListOverdueDeliveriesRequest
+	(*ListOverdueDeliveriesResponse)(nil), // 26: b2b.v1.ListOverdueDeliveriesResponse
+	(*timestamppb.Timestamp)(nil),         // 27: google.protobuf.Timestamp
+	(*Event)(nil),                         // 28: b2b.v1.Event
+	(*Thread)(nil),                        // 29: b2b.v1.Thread
+	(*ThreadMessage)(nil),                 // 30: b2b.v1.ThreadMessage
+	(*Artifact)(nil),                      // 31: b2b.v1.Artifact
+	(*Receipt)(nil),                       // 32: b2b.v1.Receipt
+	(*OverdueMessage)(nil),                // 33: b2b.v1.OverdueMessage
 }
 var file_b2b_v1_delivery_proto_depIdxs = []int32{
 	0,  // 0: b2b.v1.Delivery.kind:type_name -> b2b.v1.DeliveryKind
 	1,  // 1: b2b.v1.Delivery.state:type_name -> b2b.v1.DeliveryState
-	25, // 2: b2b.v1.Delivery.created_at:type_name -> google.protobuf.Timestamp
-	25, // 3: b2b.v1.Delivery.due_at:type_name -> google.protobuf.Timestamp
+	27, // 2: b2b.v1.Delivery.created_at:type_name -> google.protobuf.Timestamp
+	27, // 3: b2b.v1.Delivery.due_at:type_name -> google.protobuf.Timestamp
 	2,  // 4: b2b.v1.Delivery.waits_for:type_name -> b2b.v1.DeliveryWaitsFor
-	26, // 5: b2b.v1.Delivery.event:type_name -> b2b.v1.Event
+	28, // 5: b2b.v1.Delivery.event:type_name -> b2b.v1.Event
 	4,  // 6: b2b.v1.Delivery.context:type_name -> b2b.v1.DeliveryContext
-	27, // 7: b2b.v1.DeliveryContext.thread:type_name -> b2b.v1.Thread
-	28, // 8: b2b.v1.DeliveryContext.messages:type_name -> b2b.v1.ThreadMessage
-	29, // 9: b2b.v1.DeliveryContext.artifacts:type_name -> b2b.v1.Artifact
+	29, // 7: b2b.v1.DeliveryContext.thread:type_name -> b2b.v1.Thread
+	30, // 8: b2b.v1.DeliveryContext.messages:type_name -> b2b.v1.ThreadMessage
+	31, // 9: b2b.v1.DeliveryContext.artifacts:type_name -> b2b.v1.Artifact
 	0,  // 10: b2b.v1.ClaimInboxRequest.kinds:type_name -> b2b.v1.DeliveryKind
 	3,  // 11: b2b.v1.ClaimInboxResponse.items:type_name -> b2b.v1.Delivery
 	0,  // 12: b2b.v1.StreamInboxRequest.kinds:type_name -> b2b.v1.DeliveryKind
@@ -2092,32 +2230,35 @@ var file_b2b_v1_delivery_proto_depIdxs = []int32{
 	3,  // 18: b2b.v1.WaitDeliveryResponse.delivery:type_name -> b2b.v1.Delivery
 	1,  // 19: b2b.v1.ListDeliveriesRequest.state:type_name -> b2b.v1.DeliveryState
 	3,  // 20: b2b.v1.ListDeliveriesResponse.items:type_name -> b2b.v1.Delivery
-	30, // 21: b2b.v1.GetReceiptsResponse.items:type_name -> b2b.v1.Receipt
-	5,  // 22: b2b.v1.DeliveryService.ClaimInbox:input_type -> b2b.v1.ClaimInboxRequest
-	7,  // 23: b2b.v1.DeliveryService.StreamInbox:input_type -> b2b.v1.StreamInboxRequest
-	9,  // 24: b2b.v1.DeliveryService.AckDelivery:input_type -> b2b.v1.AckDeliveryRequest
-	11, // 25: b2b.v1.DeliveryService.NackDelivery:input_type -> b2b.v1.NackDeliveryRequest
-	13, // 26: b2b.v1.DeliveryService.ExtendDelivery:input_type -> b2b.v1.ExtendDeliveryRequest
-	15, // 27: b2b.v1.DeliveryService.ProgressDelivery:input_type -> b2b.v1.ProgressDeliveryRequest
-	17, // 28: b2b.v1.DeliveryService.WaitDelivery:input_type -> b2b.v1.WaitDeliveryRequest
-	19, // 29: b2b.v1.DeliveryService.ListDeliveries:input_type -> b2b.v1.ListDeliveriesRequest
-	21, // 30: b2b.v1.DeliveryService.RedeliverDead:input_type -> b2b.v1.RedeliverDeadRequest
-	23, // 31: b2b.v1.DeliveryService.GetReceipts:input_type -> b2b.v1.GetReceiptsRequest
-	6,  // 32: b2b.v1.DeliveryService.ClaimInbox:output_type -> b2b.v1.ClaimInboxResponse
-	8,  // 33: b2b.v1.DeliveryService.StreamInbox:output_type -> b2b.v1.StreamInboxResponse
-	10, // 34: b2b.v1.DeliveryService.AckDelivery:output_type -> b2b.v1.AckDeliveryResponse
-	12, // 35: b2b.v1.DeliveryService.NackDelivery:output_type -> b2b.v1.NackDeliveryResponse
-	14, // 36: b2b.v1.DeliveryService.ExtendDelivery:output_type -> b2b.v1.ExtendDeliveryResponse
-	16, // 37: b2b.v1.DeliveryService.ProgressDelivery:output_type -> b2b.v1.ProgressDeliveryResponse
-	18, // 38: b2b.v1.DeliveryService.WaitDelivery:output_type -> b2b.v1.WaitDeliveryResponse
-	20, // 39: b2b.v1.DeliveryService.ListDeliveries:output_type -> b2b.v1.ListDeliveriesResponse
-	22, // 40: b2b.v1.DeliveryService.RedeliverDead:output_type -> b2b.v1.RedeliverDeadResponse
-	24, // 41: b2b.v1.DeliveryService.GetReceipts:output_type -> b2b.v1.GetReceiptsResponse
-	32, // [32:42] is the sub-list for method output_type
-	22, // [22:32] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	32, // 21: b2b.v1.GetReceiptsResponse.items:type_name -> b2b.v1.Receipt
+	33, // 22: b2b.v1.ListOverdueDeliveriesResponse.items:type_name -> b2b.v1.OverdueMessage
+	5,  // 23: b2b.v1.DeliveryService.ClaimInbox:input_type -> b2b.v1.ClaimInboxRequest
+	7,  // 24: b2b.v1.DeliveryService.StreamInbox:input_type -> b2b.v1.StreamInboxRequest
+	9,  // 25: b2b.v1.DeliveryService.AckDelivery:input_type -> b2b.v1.AckDeliveryRequest
+	11, // 26: b2b.v1.DeliveryService.NackDelivery:input_type -> b2b.v1.NackDeliveryRequest
+	13, // 27: b2b.v1.DeliveryService.ExtendDelivery:input_type -> b2b.v1.ExtendDeliveryRequest
+	15, // 28: b2b.v1.DeliveryService.ProgressDelivery:input_type -> b2b.v1.ProgressDeliveryRequest
+	17, // 29: b2b.v1.DeliveryService.WaitDelivery:input_type -> b2b.v1.WaitDeliveryRequest
+	19, // 30: b2b.v1.DeliveryService.ListDeliveries:input_type -> b2b.v1.ListDeliveriesRequest
+	21, // 31: b2b.v1.DeliveryService.RedeliverDead:input_type -> b2b.v1.RedeliverDeadRequest
+	23, // 32: b2b.v1.DeliveryService.GetReceipts:input_type -> b2b.v1.GetReceiptsRequest
+	25, // 33: b2b.v1.DeliveryService.ListOverdueDeliveries:input_type -> b2b.v1.ListOverdueDeliveriesRequest
+	6,  // 34: b2b.v1.DeliveryService.ClaimInbox:output_type -> b2b.v1.ClaimInboxResponse
+	8,  // 35: b2b.v1.DeliveryService.StreamInbox:output_type -> b2b.v1.StreamInboxResponse
+	10, // 36: b2b.v1.DeliveryService.AckDelivery:output_type -> b2b.v1.AckDeliveryResponse
+	12, // 37: b2b.v1.DeliveryService.NackDelivery:output_type -> b2b.v1.NackDeliveryResponse
+	14, // 38: b2b.v1.DeliveryService.ExtendDelivery:output_type -> b2b.v1.ExtendDeliveryResponse
+	16, // 39: b2b.v1.DeliveryService.ProgressDelivery:output_type -> b2b.v1.ProgressDeliveryResponse
+	18, // 40: b2b.v1.DeliveryService.WaitDelivery:output_type -> b2b.v1.WaitDeliveryResponse
+	20, // 41: b2b.v1.DeliveryService.ListDeliveries:output_type -> b2b.v1.ListDeliveriesResponse
+	22, // 42: b2b.v1.DeliveryService.RedeliverDead:output_type -> b2b.v1.RedeliverDeadResponse
+	24, // 43: b2b.v1.DeliveryService.GetReceipts:output_type -> b2b.v1.GetReceiptsResponse
+	26, // 44: b2b.v1.DeliveryService.ListOverdueDeliveries:output_type -> b2b.v1.ListOverdueDeliveriesResponse
+	34, // [34:45] is the sub-list for method output_type
+	23, // [23:34] is the sub-list for method input_type
+	23, // [23:23] is the sub-list for extension type_name
+	23, // [23:23] is the sub-list for extension extendee
+	0,  // [0:23] is the sub-list for field type_name
 }
 
 func init() { file_b2b_v1_delivery_proto_init() }
@@ -2145,13 +2286,15 @@ func file_b2b_v1_delivery_proto_init() {
 	file_b2b_v1_delivery_proto_msgTypes[18].OneofWrappers = []any{}
 	file_b2b_v1_delivery_proto_msgTypes[20].OneofWrappers = []any{}
 	file_b2b_v1_delivery_proto_msgTypes[21].OneofWrappers = []any{}
+	file_b2b_v1_delivery_proto_msgTypes[22].OneofWrappers = []any{}
+	file_b2b_v1_delivery_proto_msgTypes[23].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_b2b_v1_delivery_proto_rawDesc), len(file_b2b_v1_delivery_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   22,
+			NumMessages:   24,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -1143,6 +1143,8 @@ type Event struct {
 	//	*Event_LeaseAcquired
 	//	*Event_LeaseReleased
 	//	*Event_DeliveryUpdated
+	//	*Event_DeliveryOverdue
+	//	*Event_DeliveryEscalated
 	//	*Event_DecisionAsked
 	//	*Event_DecisionClosed
 	Event         isEvent_Event `protobuf_oneof:"event"`
@@ -1367,6 +1369,24 @@ func (x *Event) GetDeliveryUpdated() *DeliveryUpdatedEvent {
 	return nil
 }
 
+func (x *Event) GetDeliveryOverdue() *DeliveryOverdueEvent {
+	if x != nil {
+		if x, ok := x.Event.(*Event_DeliveryOverdue); ok {
+			return x.DeliveryOverdue
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetDeliveryEscalated() *DeliveryEscalatedEvent {
+	if x != nil {
+		if x, ok := x.Event.(*Event_DeliveryEscalated); ok {
+			return x.DeliveryEscalated
+		}
+	}
+	return nil
+}
+
 func (x *Event) GetDecisionAsked() *DecisionAskedEvent {
 	if x != nil {
 		if x, ok := x.Event.(*Event_DecisionAsked); ok {
@@ -1489,6 +1509,16 @@ type Event_DeliveryUpdated struct {
 	DeliveryUpdated *DeliveryUpdatedEvent `protobuf:"bytes,20,opt,name=delivery_updated,json=deliveryUpdated,proto3,oneof"`
 }
 
+type Event_DeliveryOverdue struct {
+	// A message was not acknowledged in time. To its sender and to org admins.
+	DeliveryOverdue *DeliveryOverdueEvent `protobuf:"bytes,21,opt,name=delivery_overdue,json=deliveryOverdue,proto3,oneof"`
+}
+
+type Event_DeliveryEscalated struct {
+	// A message was not acknowledged in time. To the bot that it is escalated to.
+	DeliveryEscalated *DeliveryEscalatedEvent `protobuf:"bytes,22,opt,name=delivery_escalated,json=deliveryEscalated,proto3,oneof"`
+}
+
 type Event_DecisionAsked struct {
 	// A bot asks for a decision.
 	DecisionAsked *DecisionAskedEvent `protobuf:"bytes,24,opt,name=decision_asked,json=decisionAsked,proto3,oneof"`
@@ -1538,6 +1568,10 @@ func (*Event_LeaseAcquired) isEvent_Event() {}
 func (*Event_LeaseReleased) isEvent_Event() {}
 
 func (*Event_DeliveryUpdated) isEvent_Event() {}
+
+func (*Event_DeliveryOverdue) isEvent_Event() {}
+
+func (*Event_DeliveryEscalated) isEvent_Event() {}
 
 func (*Event_DecisionAsked) isEvent_Event() {}
 
@@ -2955,6 +2989,100 @@ func (x *DeliveryUpdatedEvent) GetReceipt() *Receipt {
 	return nil
 }
 
+// A message was not acknowledged in time. Delivered to its sender and to org admins, to whom names
+// the type.
+type DeliveryOverdueEvent struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The message.
+	Overdue       *OverdueMessage `protobuf:"bytes,1,opt,name=overdue,proto3" json:"overdue,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeliveryOverdueEvent) Reset() {
+	*x = DeliveryOverdueEvent{}
+	mi := &file_b2b_v1_event_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeliveryOverdueEvent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeliveryOverdueEvent) ProtoMessage() {}
+
+func (x *DeliveryOverdueEvent) ProtoReflect() protoreflect.Message {
+	mi := &file_b2b_v1_event_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeliveryOverdueEvent.ProtoReflect.Descriptor instead.
+func (*DeliveryOverdueEvent) Descriptor() ([]byte, []int) {
+	return file_b2b_v1_event_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *DeliveryOverdueEvent) GetOverdue() *OverdueMessage {
+	if x != nil {
+		return x.Overdue
+	}
+	return nil
+}
+
+// A message was not acknowledged in time. Delivered to the bot that its sender named, if it names the
+// type.
+type DeliveryEscalatedEvent struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The message.
+	Overdue       *OverdueMessage `protobuf:"bytes,1,opt,name=overdue,proto3" json:"overdue,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeliveryEscalatedEvent) Reset() {
+	*x = DeliveryEscalatedEvent{}
+	mi := &file_b2b_v1_event_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeliveryEscalatedEvent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeliveryEscalatedEvent) ProtoMessage() {}
+
+func (x *DeliveryEscalatedEvent) ProtoReflect() protoreflect.Message {
+	mi := &file_b2b_v1_event_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeliveryEscalatedEvent.ProtoReflect.Descriptor instead.
+func (*DeliveryEscalatedEvent) Descriptor() ([]byte, []int) {
+	return file_b2b_v1_event_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *DeliveryEscalatedEvent) GetOverdue() *OverdueMessage {
+	if x != nil {
+		return x.Overdue
+	}
+	return nil
+}
+
 // A bot asks for a decision. Delivered to its thread or channel and to org admins, to whom names the
 // type.
 type DecisionAskedEvent struct {
@@ -2967,7 +3095,7 @@ type DecisionAskedEvent struct {
 
 func (x *DecisionAskedEvent) Reset() {
 	*x = DecisionAskedEvent{}
-	mi := &file_b2b_v1_event_proto_msgTypes[36]
+	mi := &file_b2b_v1_event_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2979,7 +3107,7 @@ func (x *DecisionAskedEvent) String() string {
 func (*DecisionAskedEvent) ProtoMessage() {}
 
 func (x *DecisionAskedEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_b2b_v1_event_proto_msgTypes[36]
+	mi := &file_b2b_v1_event_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2992,7 +3120,7 @@ func (x *DecisionAskedEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecisionAskedEvent.ProtoReflect.Descriptor instead.
 func (*DecisionAskedEvent) Descriptor() ([]byte, []int) {
-	return file_b2b_v1_event_proto_rawDescGZIP(), []int{36}
+	return file_b2b_v1_event_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *DecisionAskedEvent) GetDecision() *Decision {
@@ -3013,7 +3141,7 @@ type DecisionClosedEvent struct {
 
 func (x *DecisionClosedEvent) Reset() {
 	*x = DecisionClosedEvent{}
-	mi := &file_b2b_v1_event_proto_msgTypes[37]
+	mi := &file_b2b_v1_event_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3025,7 +3153,7 @@ func (x *DecisionClosedEvent) String() string {
 func (*DecisionClosedEvent) ProtoMessage() {}
 
 func (x *DecisionClosedEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_b2b_v1_event_proto_msgTypes[37]
+	mi := &file_b2b_v1_event_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3038,7 +3166,7 @@ func (x *DecisionClosedEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecisionClosedEvent.ProtoReflect.Descriptor instead.
 func (*DecisionClosedEvent) Descriptor() ([]byte, []int) {
-	return file_b2b_v1_event_proto_rawDescGZIP(), []int{37}
+	return file_b2b_v1_event_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *DecisionClosedEvent) GetDecision() *Decision {
@@ -3123,7 +3251,7 @@ const file_b2b_v1_event_proto_rawDesc = "" +
 	"\x15thread_status_changes\x18\x02 \x01(\x05R\x13threadStatusChanges\x12+\n" +
 	"\x11thread_activities\x18\x03 \x01(\x05R\x10threadActivities\x12)\n" +
 	"\x10channel_messages\x18\x04 \x01(\x05R\x0fchannelMessages\x12\x14\n" +
-	"\x05total\x18\x05 \x01(\x05R\x05total\"\xa8\x0e\n" +
+	"\x05total\x18\x05 \x01(\x05R\x05total\"\xda\x0f\n" +
 	"\x05Event\x12?\n" +
 	"\amessage\x18\x01 \x01(\v2\x14.b2b.v1.MessageEventB\rڵ\x18\x02X\x01\xea\xb5\x18\x03\n" +
 	"\x01\x01H\x00R\amessage\x12O\n" +
@@ -3169,7 +3297,11 @@ const file_b2b_v1_event_proto_rawDesc = "" +
 	"\xea\xb5\x18\x06\n" +
 	"\x02\x01\x03\x10\x01H\x00R\rleaseReleased\x12T\n" +
 	"\x10delivery_updated\x18\x14 \x01(\v2\x1c.b2b.v1.DeliveryUpdatedEventB\t\xea\xb5\x18\x05\n" +
-	"\x01\x01\x10\x01H\x00R\x0fdeliveryUpdated\x12N\n" +
+	"\x01\x01\x10\x01H\x00R\x0fdeliveryUpdated\x12T\n" +
+	"\x10delivery_overdue\x18\x15 \x01(\v2\x1c.b2b.v1.DeliveryOverdueEventB\t\xea\xb5\x18\x05\n" +
+	"\x01\x01\x10\x01H\x00R\x0fdeliveryOverdue\x12Z\n" +
+	"\x12delivery_escalated\x18\x16 \x01(\v2\x1e.b2b.v1.DeliveryEscalatedEventB\t\xea\xb5\x18\x05\n" +
+	"\x01\x01\x10\x01H\x00R\x11deliveryEscalated\x12N\n" +
 	"\x0edecision_asked\x18\x18 \x01(\v2\x1a.b2b.v1.DecisionAskedEventB\t\xea\xb5\x18\x05\n" +
 	"\x01\x01\x10\x01H\x00R\rdecisionAsked\x12Q\n" +
 	"\x0fdecision_closed\x18\x19 \x01(\v2\x1b.b2b.v1.DecisionClosedEventB\t\xea\xb5\x18\x05\n" +
@@ -3278,7 +3410,11 @@ const file_b2b_v1_event_proto_rawDesc = "" +
 	"\areceipt\x18\x04 \x01(\v2\x0f.b2b.v1.ReceiptR\areceiptB\f\n" +
 	"\n" +
 	"_thread_idB\r\n" +
-	"\v_channel_id\"B\n" +
+	"\v_channel_id\"H\n" +
+	"\x14DeliveryOverdueEvent\x120\n" +
+	"\aoverdue\x18\x01 \x01(\v2\x16.b2b.v1.OverdueMessageR\aoverdue\"J\n" +
+	"\x16DeliveryEscalatedEvent\x120\n" +
+	"\aoverdue\x18\x01 \x01(\v2\x16.b2b.v1.OverdueMessageR\aoverdue\"B\n" +
 	"\x12DecisionAskedEvent\x12,\n" +
 	"\bdecision\x18\x01 \x01(\v2\x10.b2b.v1.DecisionR\bdecision\"C\n" +
 	"\x13DecisionClosedEvent\x12,\n" +
@@ -3318,7 +3454,7 @@ func file_b2b_v1_event_proto_rawDescGZIP() []byte {
 }
 
 var file_b2b_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_b2b_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
+var file_b2b_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
 var file_b2b_v1_event_proto_goTypes = []any{
 	(ArtifactAction)(0),                // 0: b2b.v1.ArtifactAction
 	(ParticipantAction)(0),             // 1: b2b.v1.ParticipantAction
@@ -3359,35 +3495,38 @@ var file_b2b_v1_event_proto_goTypes = []any{
 	(*LeaseAcquiredEvent)(nil),         // 36: b2b.v1.LeaseAcquiredEvent
 	(*LeaseReleasedEvent)(nil),         // 37: b2b.v1.LeaseReleasedEvent
 	(*DeliveryUpdatedEvent)(nil),       // 38: b2b.v1.DeliveryUpdatedEvent
-	(*DecisionAskedEvent)(nil),         // 39: b2b.v1.DecisionAskedEvent
-	(*DecisionClosedEvent)(nil),        // 40: b2b.v1.DecisionClosedEvent
-	(*timestamppb.Timestamp)(nil),      // 41: google.protobuf.Timestamp
-	(JoinStatus)(0),                    // 42: b2b.v1.JoinStatus
-	(*ChannelMessage)(nil),             // 43: b2b.v1.ChannelMessage
-	(*Channel)(nil),                    // 44: b2b.v1.Channel
-	(*Thread)(nil),                     // 45: b2b.v1.Thread
-	(ThreadStatus)(0),                  // 46: b2b.v1.ThreadStatus
-	(*ThreadMessage)(nil),              // 47: b2b.v1.ThreadMessage
-	(*Artifact)(nil),                   // 48: b2b.v1.Artifact
-	(JoinRequestStatus)(0),             // 49: b2b.v1.JoinRequestStatus
-	(*Lease)(nil),                      // 50: b2b.v1.Lease
-	(*Receipt)(nil),                    // 51: b2b.v1.Receipt
-	(*Decision)(nil),                   // 52: b2b.v1.Decision
+	(*DeliveryOverdueEvent)(nil),       // 39: b2b.v1.DeliveryOverdueEvent
+	(*DeliveryEscalatedEvent)(nil),     // 40: b2b.v1.DeliveryEscalatedEvent
+	(*DecisionAskedEvent)(nil),         // 41: b2b.v1.DecisionAskedEvent
+	(*DecisionClosedEvent)(nil),        // 42: b2b.v1.DecisionClosedEvent
+	(*timestamppb.Timestamp)(nil),      // 43: google.protobuf.Timestamp
+	(JoinStatus)(0),                    // 44: b2b.v1.JoinStatus
+	(*ChannelMessage)(nil),             // 45: b2b.v1.ChannelMessage
+	(*Channel)(nil),                    // 46: b2b.v1.Channel
+	(*Thread)(nil),                     // 47: b2b.v1.Thread
+	(ThreadStatus)(0),                  // 48: b2b.v1.ThreadStatus
+	(*ThreadMessage)(nil),              // 49: b2b.v1.ThreadMessage
+	(*Artifact)(nil),                   // 50: b2b.v1.Artifact
+	(JoinRequestStatus)(0),             // 51: b2b.v1.JoinRequestStatus
+	(*Lease)(nil),                      // 52: b2b.v1.Lease
+	(*Receipt)(nil),                    // 53: b2b.v1.Receipt
+	(*OverdueMessage)(nil),             // 54: b2b.v1.OverdueMessage
+	(*Decision)(nil),                   // 55: b2b.v1.Decision
 }
 var file_b2b_v1_event_proto_depIdxs = []int32{
 	15, // 0: b2b.v1.SubscribeResponse.event:type_name -> b2b.v1.Event
-	41, // 1: b2b.v1.ListCatchupEventsRequest.since:type_name -> google.protobuf.Timestamp
+	43, // 1: b2b.v1.ListCatchupEventsRequest.since:type_name -> google.protobuf.Timestamp
 	7,  // 2: b2b.v1.ListCatchupEventsResponse.events:type_name -> b2b.v1.CatchupEvent
-	41, // 3: b2b.v1.CatchupEvent.occurred_at:type_name -> google.protobuf.Timestamp
+	43, // 3: b2b.v1.CatchupEvent.occurred_at:type_name -> google.protobuf.Timestamp
 	8,  // 4: b2b.v1.CatchupEvent.thread_invited:type_name -> b2b.v1.ThreadInvitedCatchup
 	28, // 5: b2b.v1.CatchupEvent.thread_status_changed:type_name -> b2b.v1.ThreadStatusChangedEvent
 	9,  // 6: b2b.v1.CatchupEvent.thread_message_summary:type_name -> b2b.v1.ThreadMessagesCatchup
 	10, // 7: b2b.v1.CatchupEvent.thread_artifact_added:type_name -> b2b.v1.ThreadArtifactsCatchup
 	11, // 8: b2b.v1.CatchupEvent.channel_message_summary:type_name -> b2b.v1.ChannelMessagesCatchup
 	12, // 9: b2b.v1.CatchupEvent.thread_participant_removed:type_name -> b2b.v1.ThreadRemovedCatchup
-	41, // 10: b2b.v1.ThreadMessagesCatchup.last_at:type_name -> google.protobuf.Timestamp
-	41, // 11: b2b.v1.ChannelMessagesCatchup.last_at:type_name -> google.protobuf.Timestamp
-	41, // 12: b2b.v1.CountCatchupEventsRequest.since:type_name -> google.protobuf.Timestamp
+	43, // 10: b2b.v1.ThreadMessagesCatchup.last_at:type_name -> google.protobuf.Timestamp
+	43, // 11: b2b.v1.ChannelMessagesCatchup.last_at:type_name -> google.protobuf.Timestamp
+	43, // 12: b2b.v1.CountCatchupEventsRequest.since:type_name -> google.protobuf.Timestamp
 	18, // 13: b2b.v1.Event.message:type_name -> b2b.v1.MessageEvent
 	19, // 14: b2b.v1.Event.channel_created:type_name -> b2b.v1.ChannelCreatedEvent
 	20, // 15: b2b.v1.Event.bot_online:type_name -> b2b.v1.BotOnlineEvent
@@ -3408,44 +3547,48 @@ var file_b2b_v1_event_proto_depIdxs = []int32{
 	36, // 30: b2b.v1.Event.lease_acquired:type_name -> b2b.v1.LeaseAcquiredEvent
 	37, // 31: b2b.v1.Event.lease_released:type_name -> b2b.v1.LeaseReleasedEvent
 	38, // 32: b2b.v1.Event.delivery_updated:type_name -> b2b.v1.DeliveryUpdatedEvent
-	39, // 33: b2b.v1.Event.decision_asked:type_name -> b2b.v1.DecisionAskedEvent
-	40, // 34: b2b.v1.Event.decision_closed:type_name -> b2b.v1.DecisionClosedEvent
-	42, // 35: b2b.v1.RegisteredBot.join_status:type_name -> b2b.v1.JoinStatus
-	43, // 36: b2b.v1.MessageEvent.message:type_name -> b2b.v1.ChannelMessage
-	44, // 37: b2b.v1.ChannelCreatedEvent.channel:type_name -> b2b.v1.Channel
-	16, // 38: b2b.v1.BotOnlineEvent.bot:type_name -> b2b.v1.BotBrief
-	16, // 39: b2b.v1.BotOfflineEvent.bot:type_name -> b2b.v1.BotBrief
-	17, // 40: b2b.v1.BotRegisteredEvent.bot:type_name -> b2b.v1.RegisteredBot
-	16, // 41: b2b.v1.BotJoinRequestEvent.bot:type_name -> b2b.v1.BotBrief
-	42, // 42: b2b.v1.BotStatusChangedEvent.join_status:type_name -> b2b.v1.JoinStatus
-	42, // 43: b2b.v1.BotStatusChangedEvent.previous_status:type_name -> b2b.v1.JoinStatus
-	45, // 44: b2b.v1.ThreadCreatedEvent.thread:type_name -> b2b.v1.Thread
-	45, // 45: b2b.v1.ThreadUpdatedEvent.thread:type_name -> b2b.v1.Thread
-	46, // 46: b2b.v1.ThreadStatusChangedEvent.from:type_name -> b2b.v1.ThreadStatus
-	46, // 47: b2b.v1.ThreadStatusChangedEvent.to:type_name -> b2b.v1.ThreadStatus
-	47, // 48: b2b.v1.ThreadMessageEvent.message:type_name -> b2b.v1.ThreadMessage
-	48, // 49: b2b.v1.ThreadArtifactEvent.artifact:type_name -> b2b.v1.Artifact
-	0,  // 50: b2b.v1.ThreadArtifactEvent.action:type_name -> b2b.v1.ArtifactAction
-	1,  // 51: b2b.v1.ThreadParticipantEvent.action:type_name -> b2b.v1.ParticipantAction
-	32, // 52: b2b.v1.ThreadParticipantEvent.label:type_name -> b2b.v1.LabelValue
-	49, // 53: b2b.v1.ThreadJoinResolvedEvent.status:type_name -> b2b.v1.JoinRequestStatus
-	50, // 54: b2b.v1.LeaseAcquiredEvent.lease:type_name -> b2b.v1.Lease
-	50, // 55: b2b.v1.LeaseReleasedEvent.lease:type_name -> b2b.v1.Lease
-	2,  // 56: b2b.v1.LeaseReleasedEvent.reason:type_name -> b2b.v1.LeaseEnd
-	51, // 57: b2b.v1.DeliveryUpdatedEvent.receipt:type_name -> b2b.v1.Receipt
-	52, // 58: b2b.v1.DecisionAskedEvent.decision:type_name -> b2b.v1.Decision
-	52, // 59: b2b.v1.DecisionClosedEvent.decision:type_name -> b2b.v1.Decision
-	3,  // 60: b2b.v1.EventService.Subscribe:input_type -> b2b.v1.SubscribeRequest
-	5,  // 61: b2b.v1.EventService.ListCatchupEvents:input_type -> b2b.v1.ListCatchupEventsRequest
-	13, // 62: b2b.v1.EventService.CountCatchupEvents:input_type -> b2b.v1.CountCatchupEventsRequest
-	4,  // 63: b2b.v1.EventService.Subscribe:output_type -> b2b.v1.SubscribeResponse
-	6,  // 64: b2b.v1.EventService.ListCatchupEvents:output_type -> b2b.v1.ListCatchupEventsResponse
-	14, // 65: b2b.v1.EventService.CountCatchupEvents:output_type -> b2b.v1.CountCatchupEventsResponse
-	63, // [63:66] is the sub-list for method output_type
-	60, // [60:63] is the sub-list for method input_type
-	60, // [60:60] is the sub-list for extension type_name
-	60, // [60:60] is the sub-list for extension extendee
-	0,  // [0:60] is the sub-list for field type_name
+	39, // 33: b2b.v1.Event.delivery_overdue:type_name -> b2b.v1.DeliveryOverdueEvent
+	40, // 34: b2b.v1.Event.delivery_escalated:type_name -> b2b.v1.DeliveryEscalatedEvent
+	41, // 35: b2b.v1.Event.decision_asked:type_name -> b2b.v1.DecisionAskedEvent
+	42, // 36: b2b.v1.Event.decision_closed:type_name -> b2b.v1.DecisionClosedEvent
+	44, // 37: b2b.v1.RegisteredBot.join_status:type_name -> b2b.v1.JoinStatus
+	45, // 38: b2b.v1.MessageEvent.message:type_name -> b2b.v1.ChannelMessage
+	46, // 39: b2b.v1.ChannelCreatedEvent.channel:type_name -> b2b.v1.Channel
+	16, // 40: b2b.v1.BotOnlineEvent.bot:type_name -> b2b.v1.BotBrief
+	16, // 41: b2b.v1.BotOfflineEvent.bot:type_name -> b2b.v1.BotBrief
+	17, // 42: b2b.v1.BotRegisteredEvent.bot:type_name -> b2b.v1.RegisteredBot
+	16, // 43: b2b.v1.BotJoinRequestEvent.bot:type_name -> b2b.v1.BotBrief
+	44, // 44: b2b.v1.BotStatusChangedEvent.join_status:type_name -> b2b.v1.JoinStatus
+	44, // 45: b2b.v1.BotStatusChangedEvent.previous_status:type_name -> b2b.v1.JoinStatus
+	47, // 46: b2b.v1.ThreadCreatedEvent.thread:type_name -> b2b.v1.Thread
+	47, // 47: b2b.v1.ThreadUpdatedEvent.thread:type_name -> b2b.v1.Thread
+	48, // 48: b2b.v1.ThreadStatusChangedEvent.from:type_name -> b2b.v1.ThreadStatus
+	48, // 49: b2b.v1.ThreadStatusChangedEvent.to:type_name -> b2b.v1.ThreadStatus
+	49, // 50: b2b.v1.ThreadMessageEvent.message:type_name -> b2b.v1.ThreadMessage
+	50, // 51: b2b.v1.ThreadArtifactEvent.artifact:type_name -> b2b.v1.Artifact
+	0,  // 52: b2b.v1.ThreadArtifactEvent.action:type_name -> b2b.v1.ArtifactAction
+	1,  // 53: b2b.v1.ThreadParticipantEvent.action:type_name -> b2b.v1.ParticipantAction
+	32, // 54: b2b.v1.ThreadParticipantEvent.label:type_name -> b2b.v1.LabelValue
+	51, // 55: b2b.v1.ThreadJoinResolvedEvent.status:type_name -> b2b.v1.JoinRequestStatus
+	52, // 56: b2b.v1.LeaseAcquiredEvent.lease:type_name -> b2b.v1.Lease
+	52, // 57: b2b.v1.LeaseReleasedEvent.lease:type_name -> b2b.v1.Lease
+	2,  // 58: b2b.v1.LeaseReleasedEvent.reason:type_name -> b2b.v1.LeaseEnd
+	53, // 59: b2b.v1.DeliveryUpdatedEvent.receipt:type_name -> b2b.v1.Receipt
+	54, // 60: b2b.v1.DeliveryOverdueEvent.overdue:type_name -> b2b.v1.OverdueMessage
+	54, // 61: b2b.v1.DeliveryEscalatedEvent.overdue:type_name -> b2b.v1.OverdueMessage
+	55, // 62: b2b.v1.DecisionAskedEvent.decision:type_name -> b2b.v1.Decision
+	55, // 63: b2b.v1.DecisionClosedEvent.decision:type_name -> b2b.v1.Decision
+	3,  // 64: b2b.v1.EventService.Subscribe:input_type -> b2b.v1.SubscribeRequest
+	5,  // 65: b2b.v1.EventService.ListCatchupEvents:input_type -> b2b.v1.ListCatchupEventsRequest
+	13, // 66: b2b.v1.EventService.CountCatchupEvents:input_type -> b2b.v1.CountCatchupEventsRequest
+	4,  // 67: b2b.v1.EventService.Subscribe:output_type -> b2b.v1.SubscribeResponse
+	6,  // 68: b2b.v1.EventService.ListCatchupEvents:output_type -> b2b.v1.ListCatchupEventsResponse
+	14, // 69: b2b.v1.EventService.CountCatchupEvents:output_type -> b2b.v1.CountCatchupEventsResponse
+	67, // [67:70] is the sub-list for method output_type
+	64, // [64:67] is the sub-list for method input_type
+	64, // [64:64] is the sub-list for extension type_name
+	64, // [64:64] is the sub-list for extension extendee
+	0,  // [0:64] is the sub-list for field type_name
 }
 
 func init() { file_b2b_v1_event_proto_init() }
@@ -3495,6 +3638,8 @@ func file_b2b_v1_event_proto_init() {
 		(*Event_LeaseAcquired)(nil),
 		(*Event_LeaseReleased)(nil),
 		(*Event_DeliveryUpdated)(nil),
+		(*Event_DeliveryOverdue)(nil),
+		(*Event_DeliveryEscalated)(nil),
 		(*Event_DecisionAsked)(nil),
 		(*Event_DecisionClosed)(nil),
 	}
@@ -3510,7 +3655,7 @@ func file_b2b_v1_event_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_b2b_v1_event_proto_rawDesc), len(file_b2b_v1_event_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   38,
+			NumMessages:   40,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

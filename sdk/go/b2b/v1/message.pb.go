@@ -735,6 +735,8 @@ type ThreadMessage struct {
 	// Only in the response that sends the message and in its event: true if the sender asked for
 	// receipts. Since 0.2.
 	Receipts *bool `protobuf:"varint,22,opt,name=receipts,proto3,oneof" json:"receipts,omitempty"`
+	// Only there: until when its addressees shall acknowledge it. Since 0.2.
+	DueAt *timestamppb.Timestamp `protobuf:"bytes,23,opt,name=due_at,json=dueAt,proto3,oneof" json:"due_at,omitempty"`
 	// Only in the response that sends the message: who it is addressed to.
 	Recipients    *Recipients `protobuf:"bytes,16,opt,name=recipients,proto3,oneof" json:"recipients,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -897,6 +899,13 @@ func (x *ThreadMessage) GetReceipts() bool {
 	return false
 }
 
+func (x *ThreadMessage) GetDueAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.DueAt
+	}
+	return nil
+}
+
 func (x *ThreadMessage) GetRecipients() *Recipients {
 	if x != nil {
 		return x.Recipients
@@ -965,7 +974,7 @@ const file_b2b_v1_message_proto_rawDesc = "" +
 	"\n" +
 	"created_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAtB\f\n" +
 	"\n" +
-	"_sender_id\"\xc3\a\n" +
+	"_sender_id\"\x8e\b\n" +
 	"\rThreadMessage\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1b\n" +
 	"\tthread_id\x18\x02 \x01(\tR\bthreadId\x12 \n" +
@@ -990,9 +999,11 @@ const file_b2b_v1_message_proto_rawDesc = "" +
 	"tracestate\x88\x01\x01\x12)\n" +
 	"\tautomatic\x18\x14 \x01(\bB\x06ڵ\x18\x02\b\x01H\x06R\tautomatic\x88\x01\x01\x12&\n" +
 	"\bno_reply\x18\x15 \x01(\bB\x06ڵ\x18\x02\b\x01H\aR\anoReply\x88\x01\x01\x12'\n" +
-	"\breceipts\x18\x16 \x01(\bB\x06ڵ\x18\x02\b\x01H\bR\breceipts\x88\x01\x01\x12?\n" +
+	"\breceipts\x18\x16 \x01(\bB\x06ڵ\x18\x02\b\x01H\bR\breceipts\x88\x01\x01\x12>\n" +
+	"\x06due_at\x18\x17 \x01(\v2\x1a.google.protobuf.TimestampB\x06ڵ\x18\x02\b\x01H\tR\x05dueAt\x88\x01\x01\x12?\n" +
 	"\n" +
-	"recipients\x18\x10 \x01(\v2\x12.b2b.v1.RecipientsB\x06ڵ\x18\x02\b\x01H\tR\n" +
+	"recipients\x18\x10 \x01(\v2\x12.b2b.v1.RecipientsB\x06ڵ\x18\x02\b\x01H\n" +
+	"R\n" +
 	"recipients\x88\x01\x01B\f\n" +
 	"\n" +
 	"_sender_idB\x0e\n" +
@@ -1004,7 +1015,8 @@ const file_b2b_v1_message_proto_rawDesc = "" +
 	"\n" +
 	"_automaticB\v\n" +
 	"\t_no_replyB\v\n" +
-	"\t_receiptsB\r\n" +
+	"\t_receiptsB\t\n" +
+	"\a_due_atB\r\n" +
 	"\v_recipientsB1Z/github.com/b2b-protocol/b2b/sdk/go/b2b/v1;b2bv1b\x06proto3"
 
 var (
@@ -1048,12 +1060,13 @@ var file_b2b_v1_message_proto_depIdxs = []int32{
 	8,  // 9: b2b.v1.ThreadMessage.mentions:type_name -> b2b.v1.Mention
 	9,  // 10: b2b.v1.ThreadMessage.reply_to_message:type_name -> b2b.v1.ReplyPreview
 	11, // 11: b2b.v1.ThreadMessage.created_at:type_name -> google.protobuf.Timestamp
-	12, // 12: b2b.v1.ThreadMessage.recipients:type_name -> b2b.v1.Recipients
-	13, // [13:13] is the sub-list for method output_type
-	13, // [13:13] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	11, // 12: b2b.v1.ThreadMessage.due_at:type_name -> google.protobuf.Timestamp
+	12, // 13: b2b.v1.ThreadMessage.recipients:type_name -> b2b.v1.Recipients
+	14, // [14:14] is the sub-list for method output_type
+	14, // [14:14] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_b2b_v1_message_proto_init() }

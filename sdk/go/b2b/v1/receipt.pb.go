@@ -698,6 +698,170 @@ func (x *Receipt) GetDueAt() *timestamppb.Timestamp {
 	return nil
 }
 
+// A bot of a message that is overdue.
+type OverdueParty struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its id.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Its name.
+	Name          string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OverdueParty) Reset() {
+	*x = OverdueParty{}
+	mi := &file_b2b_v1_receipt_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OverdueParty) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OverdueParty) ProtoMessage() {}
+
+func (x *OverdueParty) ProtoReflect() protoreflect.Message {
+	mi := &file_b2b_v1_receipt_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OverdueParty.ProtoReflect.Descriptor instead.
+func (*OverdueParty) Descriptor() ([]byte, []int) {
+	return file_b2b_v1_receipt_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *OverdueParty) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *OverdueParty) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+// A message that was not acknowledged in time.
+type OverdueMessage struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The message.
+	MessageId string `protobuf:"bytes,1,opt,name=message_id,json=messageId,proto3" json:"message_id,omitempty"`
+	// Its thread.
+	ThreadId *string `protobuf:"bytes,2,opt,name=thread_id,json=threadId,proto3,oneof" json:"thread_id,omitempty"`
+	// Its channel.
+	ChannelId *string `protobuf:"bytes,3,opt,name=channel_id,json=channelId,proto3,oneof" json:"channel_id,omitempty"`
+	// The bot that sent it.
+	Sender *OverdueParty `protobuf:"bytes,4,opt,name=sender,proto3" json:"sender,omitempty"`
+	// Until when it should be acknowledged.
+	DueAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=due_at,json=dueAt,proto3" json:"due_at,omitempty"`
+	// The bot that was told; absent: people.
+	EscalatedTo *OverdueParty `protobuf:"bytes,6,opt,name=escalated_to,json=escalatedTo,proto3,oneof" json:"escalated_to,omitempty"`
+	// How many addressees have not acknowledged it; 0: there are none any more.
+	Count int32 `protobuf:"varint,7,opt,name=count,proto3" json:"count,omitempty"`
+	// What became of the message at the first of them, by id.
+	Receipts      []*Receipt `protobuf:"bytes,8,rep,name=receipts,proto3" json:"receipts,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OverdueMessage) Reset() {
+	*x = OverdueMessage{}
+	mi := &file_b2b_v1_receipt_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OverdueMessage) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OverdueMessage) ProtoMessage() {}
+
+func (x *OverdueMessage) ProtoReflect() protoreflect.Message {
+	mi := &file_b2b_v1_receipt_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OverdueMessage.ProtoReflect.Descriptor instead.
+func (*OverdueMessage) Descriptor() ([]byte, []int) {
+	return file_b2b_v1_receipt_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *OverdueMessage) GetMessageId() string {
+	if x != nil {
+		return x.MessageId
+	}
+	return ""
+}
+
+func (x *OverdueMessage) GetThreadId() string {
+	if x != nil && x.ThreadId != nil {
+		return *x.ThreadId
+	}
+	return ""
+}
+
+func (x *OverdueMessage) GetChannelId() string {
+	if x != nil && x.ChannelId != nil {
+		return *x.ChannelId
+	}
+	return ""
+}
+
+func (x *OverdueMessage) GetSender() *OverdueParty {
+	if x != nil {
+		return x.Sender
+	}
+	return nil
+}
+
+func (x *OverdueMessage) GetDueAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.DueAt
+	}
+	return nil
+}
+
+func (x *OverdueMessage) GetEscalatedTo() *OverdueParty {
+	if x != nil {
+		return x.EscalatedTo
+	}
+	return nil
+}
+
+func (x *OverdueMessage) GetCount() int32 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *OverdueMessage) GetReceipts() []*Receipt {
+	if x != nil {
+		return x.Receipts
+	}
+	return nil
+}
+
 var File_b2b_v1_receipt_proto protoreflect.FileDescriptor
 
 const file_b2b_v1_receipt_proto_rawDesc = "" +
@@ -741,7 +905,25 @@ const file_b2b_v1_receipt_proto_rawDesc = "" +
 	"\n" +
 	"_waits_forB\t\n" +
 	"\a_reasonB\t\n" +
-	"\a_due_at*\x8c\x01\n" +
+	"\a_due_at\"2\n" +
+	"\fOverdueParty\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\"\xa5\x03\n" +
+	"\x0eOverdueMessage\x12\x1d\n" +
+	"\n" +
+	"message_id\x18\x01 \x01(\tR\tmessageId\x12(\n" +
+	"\tthread_id\x18\x02 \x01(\tB\x06ڵ\x18\x02\b\x01H\x00R\bthreadId\x88\x01\x01\x12*\n" +
+	"\n" +
+	"channel_id\x18\x03 \x01(\tB\x06ڵ\x18\x02\b\x01H\x01R\tchannelId\x88\x01\x01\x12,\n" +
+	"\x06sender\x18\x04 \x01(\v2\x14.b2b.v1.OverduePartyR\x06sender\x121\n" +
+	"\x06due_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05dueAt\x12D\n" +
+	"\fescalated_to\x18\x06 \x01(\v2\x14.b2b.v1.OverduePartyB\x06ڵ\x18\x02\b\x01H\x02R\vescalatedTo\x88\x01\x01\x12\x14\n" +
+	"\x05count\x18\a \x01(\x05R\x05count\x123\n" +
+	"\breceipts\x18\b \x03(\v2\x0f.b2b.v1.ReceiptB\x06\xe2\xb5\x18\x02\bnR\breceiptsB\f\n" +
+	"\n" +
+	"_thread_idB\r\n" +
+	"\v_channel_idB\x0f\n" +
+	"\r_escalated_to*\x8c\x01\n" +
 	"\vAddressedBy\x12\x1c\n" +
 	"\x18ADDRESSED_BY_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13ADDRESSED_BY_DIRECT\x10\x01\x12\x18\n" +
@@ -790,7 +972,7 @@ func file_b2b_v1_receipt_proto_rawDescGZIP() []byte {
 }
 
 var file_b2b_v1_receipt_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_b2b_v1_receipt_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_b2b_v1_receipt_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_b2b_v1_receipt_proto_goTypes = []any{
 	(AddressedBy)(0),              // 0: b2b.v1.AddressedBy
 	(Reach)(0),                    // 1: b2b.v1.Reach
@@ -801,12 +983,14 @@ var file_b2b_v1_receipt_proto_goTypes = []any{
 	(*NotReached)(nil),            // 6: b2b.v1.NotReached
 	(*Recipients)(nil),            // 7: b2b.v1.Recipients
 	(*Receipt)(nil),               // 8: b2b.v1.Receipt
-	(*timestamppb.Timestamp)(nil), // 9: google.protobuf.Timestamp
+	(*OverdueParty)(nil),          // 9: b2b.v1.OverdueParty
+	(*OverdueMessage)(nil),        // 10: b2b.v1.OverdueMessage
+	(*timestamppb.Timestamp)(nil), // 11: google.protobuf.Timestamp
 }
 var file_b2b_v1_receipt_proto_depIdxs = []int32{
 	0,  // 0: b2b.v1.Recipient.why:type_name -> b2b.v1.AddressedBy
 	1,  // 1: b2b.v1.Recipient.reach:type_name -> b2b.v1.Reach
-	9,  // 2: b2b.v1.Recipient.offline_since:type_name -> google.protobuf.Timestamp
+	11, // 2: b2b.v1.Recipient.offline_since:type_name -> google.protobuf.Timestamp
 	0,  // 3: b2b.v1.NotReached.why:type_name -> b2b.v1.AddressedBy
 	2,  // 4: b2b.v1.NotReached.reason:type_name -> b2b.v1.NotReachedReason
 	5,  // 5: b2b.v1.Recipients.addressed:type_name -> b2b.v1.Recipient
@@ -814,12 +998,16 @@ var file_b2b_v1_receipt_proto_depIdxs = []int32{
 	0,  // 7: b2b.v1.Receipt.why:type_name -> b2b.v1.AddressedBy
 	3,  // 8: b2b.v1.Receipt.state:type_name -> b2b.v1.ReceiptState
 	4,  // 9: b2b.v1.Receipt.waits_for:type_name -> b2b.v1.WaitsFor
-	9,  // 10: b2b.v1.Receipt.due_at:type_name -> google.protobuf.Timestamp
-	11, // [11:11] is the sub-list for method output_type
-	11, // [11:11] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	11, // 10: b2b.v1.Receipt.due_at:type_name -> google.protobuf.Timestamp
+	9,  // 11: b2b.v1.OverdueMessage.sender:type_name -> b2b.v1.OverdueParty
+	11, // 12: b2b.v1.OverdueMessage.due_at:type_name -> google.protobuf.Timestamp
+	9,  // 13: b2b.v1.OverdueMessage.escalated_to:type_name -> b2b.v1.OverdueParty
+	8,  // 14: b2b.v1.OverdueMessage.receipts:type_name -> b2b.v1.Receipt
+	15, // [15:15] is the sub-list for method output_type
+	15, // [15:15] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_b2b_v1_receipt_proto_init() }
@@ -830,13 +1018,14 @@ func file_b2b_v1_receipt_proto_init() {
 	file_b2b_v1_receipt_proto_msgTypes[0].OneofWrappers = []any{}
 	file_b2b_v1_receipt_proto_msgTypes[1].OneofWrappers = []any{}
 	file_b2b_v1_receipt_proto_msgTypes[3].OneofWrappers = []any{}
+	file_b2b_v1_receipt_proto_msgTypes[5].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_b2b_v1_receipt_proto_rawDesc), len(file_b2b_v1_receipt_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   4,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

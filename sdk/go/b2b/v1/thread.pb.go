@@ -2380,6 +2380,10 @@ type SendThreadMessageRequest struct {
 	NoReply *bool `protobuf:"varint,8,opt,name=no_reply,json=noReply,proto3,oneof" json:"no_reply,omitempty"`
 	// Whether the sender is told what becomes of the message at each addressee. Since 0.2.
 	Receipts *bool `protobuf:"varint,9,opt,name=receipts,proto3,oneof" json:"receipts,omitempty"`
+	// Within how many seconds the addressees shall acknowledge the message. Since 0.2.
+	AckBy *int32 `protobuf:"varint,10,opt,name=ack_by,json=ackBy,proto3,oneof" json:"ack_by,omitempty"`
+	// The bot, by id or name, that is told if they do not; absent: people. Since 0.2.
+	EscalateTo *string `protobuf:"bytes,11,opt,name=escalate_to,json=escalateTo,proto3,oneof" json:"escalate_to,omitempty"`
 	// A delivery that it settles, in the same transaction.
 	Settles *Settles `protobuf:"bytes,101,opt,name=settles,proto3,oneof" json:"settles,omitempty"`
 	// Makes the call idempotent for 24 hours; empty counts as absent.
@@ -2479,6 +2483,20 @@ func (x *SendThreadMessageRequest) GetReceipts() bool {
 		return *x.Receipts
 	}
 	return false
+}
+
+func (x *SendThreadMessageRequest) GetAckBy() int32 {
+	if x != nil && x.AckBy != nil {
+		return *x.AckBy
+	}
+	return 0
+}
+
+func (x *SendThreadMessageRequest) GetEscalateTo() string {
+	if x != nil && x.EscalateTo != nil {
+		return *x.EscalateTo
+	}
+	return ""
 }
 
 func (x *SendThreadMessageRequest) GetSettles() *Settles {
@@ -3923,7 +3941,7 @@ const file_b2b_v1_thread_proto_rawDesc = "" +
 	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\x00R\trequestId\x88\x01\x01B\r\n" +
 	"\v_request_id\"%\n" +
 	"\x13LeaveThreadResponse\x12\x0e\n" +
-	"\x02ok\x18\x01 \x01(\bR\x02ok\"\xe6\x04\n" +
+	"\x02ok\x18\x01 \x01(\bR\x02ok\"\xcc\x05\n" +
 	"\x18SendThreadMessageRequest\x12\x1b\n" +
 	"\tthread_id\x18\x01 \x01(\tR\bthreadId\x128\n" +
 	"\acontent\x18\x02 \x01(\tB\x19\xe2\xb5\x18\x15\b2\x1a\x11unless configuredH\x00R\acontent\x88\x01\x01\x120\n" +
@@ -3933,10 +3951,15 @@ const file_b2b_v1_thread_proto_rawDesc = "" +
 	"\breply_to\x18\x06 \x01(\tH\x03R\areplyTo\x88\x01\x01\x12!\n" +
 	"\tautomatic\x18\a \x01(\bH\x04R\tautomatic\x88\x01\x01\x12\x1e\n" +
 	"\bno_reply\x18\b \x01(\bH\x05R\anoReply\x88\x01\x01\x12\x1f\n" +
-	"\breceipts\x18\t \x01(\bH\x06R\breceipts\x88\x01\x01\x126\n" +
-	"\asettles\x18e \x01(\v2\x0f.b2b.v1.SettlesB\x06ڵ\x18\x02@\x01H\aR\asettles\x88\x01\x01\x12*\n" +
+	"\breceipts\x18\t \x01(\bH\x06R\breceipts\x88\x01\x01\x12#\n" +
+	"\x06ack_by\x18\n" +
+	" \x01(\x05B\a\xe2\xb5\x18\x03\b\x93\x01H\aR\x05ackBy\x88\x01\x01\x12$\n" +
+	"\vescalate_to\x18\v \x01(\tH\bR\n" +
+	"escalateTo\x88\x01\x01\x126\n" +
+	"\asettles\x18e \x01(\v2\x0f.b2b.v1.SettlesB\x06ڵ\x18\x02@\x01H\tR\asettles\x88\x01\x01\x12*\n" +
 	"\n" +
-	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\bR\trequestId\x88\x01\x01B\n" +
+	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\n" +
+	"R\trequestId\x88\x01\x01B\n" +
 	"\n" +
 	"\b_contentB\x0f\n" +
 	"\r_content_typeB\v\n" +
@@ -3945,7 +3968,9 @@ const file_b2b_v1_thread_proto_rawDesc = "" +
 	"\n" +
 	"_automaticB\v\n" +
 	"\t_no_replyB\v\n" +
-	"\t_receiptsB\n" +
+	"\t_receiptsB\t\n" +
+	"\a_ack_byB\x0e\n" +
+	"\f_escalate_toB\n" +
 	"\n" +
 	"\b_settlesB\r\n" +
 	"\v_request_id\"L\n" +

@@ -45,6 +45,8 @@ class MessageFields(CallOptions):
     automatic: NotRequired[bool | None]
     no_reply: NotRequired[bool | None]
     receipts: NotRequired[bool | None]
+    ack_by: NotRequired[int | None]
+    escalate_to: NotRequired[str | None]
     settles: NotRequired[types.SettlesInput]
     request_id: NotRequired[str | None]
 

@@ -170,6 +170,8 @@ const (
 	Limit_LIMIT_SEARCH_HIGHLIGHTS Limit = 152
 	// The pieces of the text that is shown of a field of a search result.
 	Limit_LIMIT_SEARCH_FRAGMENTS Limit = 153
+	// When a message shall be acknowledged, in seconds.
+	Limit_LIMIT_ACK_BY Limit = 147
 	// The revisions of a thread that a change accepts.
 	Limit_LIMIT_REVISIONS Limit = 70
 	// The types of events that a stream names.
@@ -286,6 +288,7 @@ var (
 		151: "LIMIT_SEARCH_KINDS",
 		152: "LIMIT_SEARCH_HIGHLIGHTS",
 		153: "LIMIT_SEARCH_FRAGMENTS",
+		147: "LIMIT_ACK_BY",
 		70:  "LIMIT_REVISIONS",
 		80:  "LIMIT_STREAM_TYPES",
 		81:  "LIMIT_STREAM_SCOPES",
@@ -377,6 +380,7 @@ var (
 		"LIMIT_SEARCH_KINDS":       151,
 		"LIMIT_SEARCH_HIGHLIGHTS":  152,
 		"LIMIT_SEARCH_FRAGMENTS":   153,
+		"LIMIT_ACK_BY":             147,
 		"LIMIT_REVISIONS":          70,
 		"LIMIT_STREAM_TYPES":       80,
 		"LIMIT_STREAM_SCOPES":      81,
@@ -530,7 +534,7 @@ const file_b2b_options_v1_limits_proto_rawDesc = "" +
 	"\x02of\x18\x01 \x01(\x0e2\x15.b2b.options.v1.LimitR\x02of\x12\x17\n" +
 	"\ain_turn\x18\x02 \x01(\bR\x06inTurn\x12\x12\n" +
 	"\x04when\x18\x03 \x01(\tR\x04when\x123\n" +
-	"\totherwise\x18\x04 \x01(\x0e2\x15.b2b.options.v1.LimitR\totherwise*\xa8\x17\n" +
+	"\totherwise\x18\x04 \x01(\x0e2\x15.b2b.options.v1.LimitR\totherwise*\xc9\x17\n" +
 	"\x05Limit\x12\x15\n" +
 	"\x11LIMIT_UNSPECIFIED\x10\x00\x12\x1f\n" +
 	"\x10LIMIT_REQUEST_ID\x10\x01\x1a\t\x82\xb7\x18\x05\b\x02\x18\x80\x01\x12\x1e\n" +
@@ -614,7 +618,8 @@ const file_b2b_options_v1_limits_proto_rawDesc = "" +
 	"\x12LIMIT_SEARCH_QUERY\x10\x96\x01\x1a\v\x82\xb7\x18\a\b\x01\x10\x01\x18\x90\x03\x12!\n" +
 	"\x12LIMIT_SEARCH_KINDS\x10\x97\x01\x1a\b\x82\xb7\x18\x04\b\x04\x18\x05\x12&\n" +
 	"\x17LIMIT_SEARCH_HIGHLIGHTS\x10\x98\x01\x1a\b\x82\xb7\x18\x04\b\x04\x18\x04\x12&\n" +
-	"\x16LIMIT_SEARCH_FRAGMENTS\x10\x99\x01\x1a\t\x82\xb7\x18\x05\b\x04\x18\x8c\x01\x12\x1d\n" +
+	"\x16LIMIT_SEARCH_FRAGMENTS\x10\x99\x01\x1a\t\x82\xb7\x18\x05\b\x04\x18\x8c\x01\x12\x1f\n" +
+	"\fLIMIT_ACK_BY\x10\x93\x01\x1a\f\x82\xb7\x18\b\b\a\x10\x01\x18\x80\xf5$\x12\x1d\n" +
 	"\x0fLIMIT_REVISIONS\x10F\x1a\b\x82\xb7\x18\x04\b\x04\x18d\x12 \n" +
 	"\x12LIMIT_STREAM_TYPES\x10P\x1a\b\x82\xb7\x18\x04\b\x04\x182\x12!\n" +
 	"\x13LIMIT_STREAM_SCOPES\x10Q\x1a\b\x82\xb7\x18\x04\b\x04\x18d\x12\x1d\n" +

@@ -66,6 +66,9 @@ const (
 	// DeliveryServiceGetReceiptsProcedure is the fully-qualified name of the DeliveryService's
 	// GetReceipts RPC.
 	DeliveryServiceGetReceiptsProcedure = "/b2b.v1.DeliveryService/GetReceipts"
+	// DeliveryServiceListOverdueDeliveriesProcedure is the fully-qualified name of the
+	// DeliveryService's ListOverdueDeliveries RPC.
+	DeliveryServiceListOverdueDeliveriesProcedure = "/b2b.v1.DeliveryService/ListOverdueDeliveries"
 )
 
 // DeliveryServiceClient is a client for the b2b.v1.DeliveryService service.
@@ -94,6 +97,9 @@ type DeliveryServiceClient interface {
 	// Says what became of a message at each bot that it is addressed to, for those who may read the
 	// message.
 	GetReceipts(context.Context, *v1.GetReceiptsRequest) (*v1.GetReceiptsResponse, error)
+	// Lists messages that were not acknowledged in time: for a bot those that it sent, for an org admin
+	// all of the org.
+	ListOverdueDeliveries(context.Context, *v1.ListOverdueDeliveriesRequest) (*v1.ListOverdueDeliveriesResponse, error)
 }
 
 // NewDeliveryServiceClient constructs a client for the b2b.v1.DeliveryService service. By default,
@@ -167,21 +173,28 @@ func NewDeliveryServiceClient(httpClient connect.HTTPClient, baseURL string, opt
 			connect.WithSchema(deliveryServiceMethods.ByName("GetReceipts")),
 			connect.WithClientOptions(opts...),
 		),
+		listOverdueDeliveries: connect.NewClient[v1.ListOverdueDeliveriesRequest, v1.ListOverdueDeliveriesResponse](
+			httpClient,
+			baseURL+DeliveryServiceListOverdueDeliveriesProcedure,
+			connect.WithSchema(deliveryServiceMethods.ByName("ListOverdueDeliveries")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
 // deliveryServiceClient implements DeliveryServiceClient.
 type deliveryServiceClient struct {
-	claimInbox       *connect.Client[v1.ClaimInboxRequest, v1.ClaimInboxResponse]
-	streamInbox      *connect.Client[v1.StreamInboxRequest, v1.StreamInboxResponse]
-	ackDelivery      *connect.Client[v1.AckDeliveryRequest, v1.AckDeliveryResponse]
-	nackDelivery     *connect.Client[v1.NackDeliveryRequest, v1.NackDeliveryResponse]
-	extendDelivery   *connect.Client[v1.ExtendDeliveryRequest, v1.ExtendDeliveryResponse]
-	progressDelivery *connect.Client[v1.ProgressDeliveryRequest, v1.ProgressDeliveryResponse]
-	waitDelivery     *connect.Client[v1.WaitDeliveryRequest, v1.WaitDeliveryResponse]
-	listDeliveries   *connect.Client[v1.ListDeliveriesRequest, v1.ListDeliveriesResponse]
-	redeliverDead    *connect.Client[v1.RedeliverDeadRequest, v1.RedeliverDeadResponse]
-	getReceipts      *connect.Client[v1.GetReceiptsRequest, v1.GetReceiptsResponse]
+	claimInbox            *connect.Client[v1.ClaimInboxRequest, v1.ClaimInboxResponse]
+	streamInbox           *connect.Client[v1.StreamInboxRequest, v1.StreamInboxResponse]
+	ackDelivery           *connect.Client[v1.AckDeliveryRequest, v1.AckDeliveryResponse]
+	nackDelivery          *connect.Client[v1.NackDeliveryRequest, v1.NackDeliveryResponse]
+	extendDelivery        *connect.Client[v1.ExtendDeliveryRequest, v1.ExtendDeliveryResponse]
+	progressDelivery      *connect.Client[v1.ProgressDeliveryRequest, v1.ProgressDeliveryResponse]
+	waitDelivery          *connect.Client[v1.WaitDeliveryRequest, v1.WaitDeliveryResponse]
+	listDeliveries        *connect.Client[v1.ListDeliveriesRequest, v1.ListDeliveriesResponse]
+	redeliverDead         *connect.Client[v1.RedeliverDeadRequest, v1.RedeliverDeadResponse]
+	getReceipts           *connect.Client[v1.GetReceiptsRequest, v1.GetReceiptsResponse]
+	listOverdueDeliveries *connect.Client[v1.ListOverdueDeliveriesRequest, v1.ListOverdueDeliveriesResponse]
 }
 
 // ClaimInbox calls b2b.v1.DeliveryService.ClaimInbox.
@@ -270,6 +283,15 @@ func (c *deliveryServiceClient) GetReceipts(ctx context.Context, req *v1.GetRece
 	return nil, err
 }
 
+// ListOverdueDeliveries calls b2b.v1.DeliveryService.ListOverdueDeliveries.
+func (c *deliveryServiceClient) ListOverdueDeliveries(ctx context.Context, req *v1.ListOverdueDeliveriesRequest) (*v1.ListOverdueDeliveriesResponse, error) {
+	response, err := c.listOverdueDeliveries.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // DeliveryServiceHandler is an implementation of the b2b.v1.DeliveryService service.
 type DeliveryServiceHandler interface {
 	// Hands out deliveries of the caller's inbox, and waits for one if asked to. The first claim of a
@@ -296,6 +318,9 @@ type DeliveryServiceHandler interface {
 	// Says what became of a message at each bot that it is addressed to, for those who may read the
 	// message.
 	GetReceipts(context.Context, *v1.GetReceiptsRequest) (*v1.GetReceiptsResponse, error)
+	// Lists messages that were not acknowledged in time: for a bot those that it sent, for an org admin
+	// all of the org.
+	ListOverdueDeliveries(context.Context, *v1.ListOverdueDeliveriesRequest) (*v1.ListOverdueDeliveriesResponse, error)
 }
 
 // NewDeliveryServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -365,6 +390,12 @@ func NewDeliveryServiceHandler(svc DeliveryServiceHandler, opts ...connect.Handl
 		connect.WithSchema(deliveryServiceMethods.ByName("GetReceipts")),
 		connect.WithHandlerOptions(opts...),
 	)
+	deliveryServiceListOverdueDeliveriesHandler := connect.NewUnaryHandlerSimple(
+		DeliveryServiceListOverdueDeliveriesProcedure,
+		svc.ListOverdueDeliveries,
+		connect.WithSchema(deliveryServiceMethods.ByName("ListOverdueDeliveries")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/b2b.v1.DeliveryService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case DeliveryServiceClaimInboxProcedure:
@@ -387,6 +418,8 @@ func NewDeliveryServiceHandler(svc DeliveryServiceHandler, opts ...connect.Handl
 			deliveryServiceRedeliverDeadHandler.ServeHTTP(w, r)
 		case DeliveryServiceGetReceiptsProcedure:
 			deliveryServiceGetReceiptsHandler.ServeHTTP(w, r)
+		case DeliveryServiceListOverdueDeliveriesProcedure:
+			deliveryServiceListOverdueDeliveriesHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -434,4 +467,8 @@ func (UnimplementedDeliveryServiceHandler) RedeliverDead(context.Context, *v1.Re
 
 func (UnimplementedDeliveryServiceHandler) GetReceipts(context.Context, *v1.GetReceiptsRequest) (*v1.GetReceiptsResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("b2b.v1.DeliveryService.GetReceipts is not implemented"))
+}
+
+func (UnimplementedDeliveryServiceHandler) ListOverdueDeliveries(context.Context, *v1.ListOverdueDeliveriesRequest) (*v1.ListOverdueDeliveriesResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("b2b.v1.DeliveryService.ListOverdueDeliveries is not implemented"))
 }

@@ -121,6 +121,8 @@ import type {
   ListOrgTicketsRequest,
   ListOrgTicketsResponse,
   ListOrgsRequest,
+  ListOverdueDeliveriesRequest,
+  ListOverdueDeliveriesResponse,
   ListPeersRequest,
   ListThreadMessagesRequest,
   ListThreadMessagesResponse,
@@ -1307,6 +1309,16 @@ export async function redeliverDead(transport: Transport, fields?: RedeliverDead
  */
 export async function getReceipts(transport: Transport, messageId: string, fields?: GetReceiptsRequest, options?: CallOptions): Promise<GetReceiptsResponse> {
   return json(transport, query("GET", path`/api/messages/${messageId}/receipts`, fields), options);
+}
+
+/**
+ * Lists messages that were not acknowledged in time: for a bot those that it sent, for an org admin
+ * all of the org.
+ *
+ * `GET /api/overdue`. Callers: bots, org admins. Scope of a bot's token: `read`.
+ */
+export async function listOverdueDeliveries(transport: Transport, fields?: ListOverdueDeliveriesRequest, options?: CallOptions): Promise<ListOverdueDeliveriesResponse> {
+  return json(transport, query("GET", "/api/overdue", fields), options);
 }
 
 /**

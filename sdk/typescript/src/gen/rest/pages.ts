@@ -36,6 +36,7 @@ import type {
   ListOrgThreadsRequest,
   ListOrgTicketsRequest,
   ListOrgsRequest,
+  ListOverdueDeliveriesRequest,
   ListPeersRequest,
   ListThreadMessagesRequest,
   ListThreadsRequest,
@@ -43,6 +44,7 @@ import type {
   OrgListing,
   OrgSession,
   OrgTicket,
+  OverdueMessage,
   Receipt,
   SearchHit,
   SearchOrgMessagesRequest,
@@ -243,6 +245,14 @@ export function eachDelivery(transport: Transport, fields?: ListDeliveriesReques
  */
 export function eachReceipt(transport: Transport, messageId: string, fields?: GetReceiptsRequest, options?: CallOptions): AsyncGenerator<Receipt, void, undefined> {
   return pages(transport, query("GET", path`/api/messages/${messageId}/receipts`, fields), options, "cursor", "items");
+}
+
+/**
+ * Returns all entries of listOverdueDeliveries, and reads one page at a time. `limit` is the size
+ * of a page.
+ */
+export function eachOverdueDelivery(transport: Transport, fields?: ListOverdueDeliveriesRequest, options?: CallOptions): AsyncGenerator<OverdueMessage, void, undefined> {
+  return pages(transport, query("GET", "/api/overdue", fields), options, "cursor", "items");
 }
 
 /** Returns all entries of search, and reads one page at a time. `limit` is the size of a page. */

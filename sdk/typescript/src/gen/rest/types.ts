@@ -233,6 +233,12 @@ export interface SendDirectMessageRequest {
   no_reply?: boolean | null | undefined;
   /** Whether the sender is told what becomes of the message at each addressee. Since 0.2. */
   receipts?: boolean | null | undefined;
+  /**
+   * Within how many seconds the addressees shall acknowledge the message. Since 0.2. 1 to 604800.
+   */
+  ack_by?: number | null | undefined;
+  /** The bot, by id or name, that is told if they do not; absent: people. Since 0.2. */
+  escalate_to?: string | null | undefined;
   /** A delivery that it settles, in the same transaction. */
   settles?: SettlesInput | undefined;
   /** Makes the call idempotent for 24 hours; empty counts as absent. At most 128 bytes of UTF-8. */
@@ -279,6 +285,12 @@ export interface ChannelMessage {
    * receipts. Since 0.2.
    */
   receipts?: boolean;
+  /**
+   * Only there: until when its addressees shall acknowledge it. Since 0.2.
+   *
+   * Unix milliseconds.
+   */
+  due_at?: number;
 }
 
 /**
@@ -531,6 +543,12 @@ export interface InboxMessage {
    * receipts. Since 0.2.
    */
   receipts?: boolean;
+  /**
+   * Only there: until when its addressees shall acknowledge it. Since 0.2.
+   *
+   * Unix milliseconds.
+   */
+  due_at?: number;
   /** The channel's name. */
   channel_name: string | null;
 }
@@ -902,6 +920,12 @@ export interface SendThreadMessageRequest {
   no_reply?: boolean | null | undefined;
   /** Whether the sender is told what becomes of the message at each addressee. Since 0.2. */
   receipts?: boolean | null | undefined;
+  /**
+   * Within how many seconds the addressees shall acknowledge the message. Since 0.2. 1 to 604800.
+   */
+  ack_by?: number | null | undefined;
+  /** The bot, by id or name, that is told if they do not; absent: people. Since 0.2. */
+  escalate_to?: string | null | undefined;
   /** A delivery that it settles, in the same transaction. */
   settles?: SettlesInput | undefined;
   /** Makes the call idempotent for 24 hours; empty counts as absent. At most 128 bytes of UTF-8. */
@@ -984,6 +1008,12 @@ export interface ThreadMessage {
    * receipts. Since 0.2.
    */
   receipts?: boolean;
+  /**
+   * Only there: until when its addressees shall acknowledge it. Since 0.2.
+   *
+   * Unix milliseconds.
+   */
+  due_at?: number;
   /** Only in the response that sends the message: who it is addressed to. */
   recipients?: Recipients;
 }
@@ -2821,8 +2851,10 @@ export interface CountCatchupEventsResponse {
  * - `decision_closed`: A decision that the bot asked for was closed, by somebody else.
  * - `receipt`: What became of a message of the bot that asked for receipts: it is done, failed or
  * dead.
+ * - `escalation`: A message of another bot that was not acknowledged in time is escalated to the
+ * bot.
  */
-export type DeliveryKind = "direct" | "mention" | "reply" | "all" | "invitation" | "join_request" | "join_resolved" | "decision" | "decision_closed" | "receipt";
+export type DeliveryKind = "direct" | "mention" | "reply" | "all" | "invitation" | "join_request" | "join_resolved" | "decision" | "decision_closed" | "receipt" | "escalation";
 
 /** The fields of claimInbox. */
 export interface ClaimInboxRequest {
@@ -3259,6 +3291,62 @@ export interface DeliveryUpdatedEvent {
   cursor?: string;
 }
 
+/** A bot of a message that is overdue. */
+export interface OverdueParty {
+  /** Its id. */
+  id: string;
+  /** Its name. */
+  name: string;
+}
+
+/** A message that was not acknowledged in time. */
+export interface OverdueMessage {
+  /** The message. */
+  message_id: string;
+  /** Its thread. */
+  thread_id?: string;
+  /** Its channel. */
+  channel_id?: string;
+  /** The bot that sent it. */
+  sender: OverdueParty;
+  /**
+   * Until when it should be acknowledged.
+   *
+   * Unix milliseconds.
+   */
+  due_at: number;
+  /** The bot that was told; absent: people. */
+  escalated_to?: OverdueParty;
+  /** How many addressees have not acknowledged it; 0: there are none any more. */
+  count: number;
+  /** What became of the message at the first of them, by id. At most 50. */
+  receipts: Receipt[];
+}
+
+/** A message was not acknowledged in time. To its sender and to org admins. */
+export interface DeliveryOverdueEvent {
+  type: "delivery_overdue";
+  /** The message. */
+  overdue: OverdueMessage;
+  /**
+   * The position after this event, from which a client can resume. Absent for events that are not
+   * stored.
+   */
+  cursor?: string;
+}
+
+/** A message was not acknowledged in time. To the bot that it is escalated to. */
+export interface DeliveryEscalatedEvent {
+  type: "delivery_escalated";
+  /** The message. */
+  overdue: OverdueMessage;
+  /**
+   * The position after this event, from which a client can resume. Absent for events that are not
+   * stored.
+   */
+  cursor?: string;
+}
+
 /** A bot asks for a decision. */
 export interface DecisionAskedEvent {
   type: "decision_asked";
@@ -3284,7 +3372,7 @@ export interface DecisionClosedEvent {
 }
 
 /** An event. */
-export type Event = MessageEvent | ChannelCreatedEvent | BotOnlineEvent | BotOfflineEvent | BotRegisteredEvent | BotJoinRequestEvent | BotStatusChangedEvent | BotRenamedEvent | ThreadCreatedEvent | ThreadUpdatedEvent | ThreadStatusChangedEvent | ThreadMessageEvent | ThreadArtifactEvent | ThreadParticipantEvent | ThreadJoinRequestEvent | ThreadJoinResolvedEvent | LeaseAcquiredEvent | LeaseReleasedEvent | DeliveryUpdatedEvent | DecisionAskedEvent | DecisionClosedEvent;
+export type Event = MessageEvent | ChannelCreatedEvent | BotOnlineEvent | BotOfflineEvent | BotRegisteredEvent | BotJoinRequestEvent | BotStatusChangedEvent | BotRenamedEvent | ThreadCreatedEvent | ThreadUpdatedEvent | ThreadStatusChangedEvent | ThreadMessageEvent | ThreadArtifactEvent | ThreadParticipantEvent | ThreadJoinRequestEvent | ThreadJoinResolvedEvent | LeaseAcquiredEvent | LeaseReleasedEvent | DeliveryUpdatedEvent | DeliveryOverdueEvent | DeliveryEscalatedEvent | DecisionAskedEvent | DecisionClosedEvent;
 
 /** What is needed to act on a delivery of a thread. */
 export interface DeliveryContext {
@@ -3493,6 +3581,24 @@ export interface GetReceiptsRequest {
 export interface GetReceiptsResponse {
   /** The receipts. At most 200. */
   items: Receipt[];
+  /** Whether there are more entries. */
+  has_more: boolean;
+  /** The page token of the next page; absent on the last page. */
+  cursor?: string;
+}
+
+/** The fields of listOverdueDeliveries. */
+export interface ListOverdueDeliveriesRequest {
+  /** The page token from the previous page. */
+  cursor?: string | undefined;
+  /** The size of a page. 1 to 200; default 50. */
+  limit?: number | undefined;
+}
+
+/** A page of messages that are overdue, the longest overdue first. */
+export interface ListOverdueDeliveriesResponse {
+  /** The messages; maybe none although there are more pages. At most 200. */
+  items: OverdueMessage[];
   /** Whether there are more entries. */
   has_more: boolean;
   /** The page token of the next page; absent on the last page. */

@@ -1674,6 +1674,21 @@ class Rest(Caller):
         """
         return cast("types.GetReceiptsResponse", self._json(query("GET", path("/api/messages/{}/receipts", message_id), fields), timeout, headers, on_response))
 
+    def list_overdue_deliveries(
+        self,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        on_response: Callable[[httpx.Response], object] | None = None,
+        **fields: Unpack[types.ListOverdueDeliveriesRequest],
+    ) -> types.ListOverdueDeliveriesResponse:
+        """Lists messages that were not acknowledged in time: for a bot those that it sent, for an
+        org admin all of the org.
+
+        `GET /api/overdue`. Callers: bots, org admins. Scope of a bot's token: `read`.
+        """
+        return cast("types.ListOverdueDeliveriesResponse", self._json(query("GET", "/api/overdue", fields), timeout, headers, on_response))
+
     def upload_file(
         self,
         file: bytes | BinaryIO,
@@ -2193,6 +2208,18 @@ class Rest(Caller):
         :param message_id: The message, a direct one or one of a thread.
         """
         return self._pages(query("GET", path("/api/messages/{}/receipts", message_id), fields), timeout, headers, "cursor", "items")
+
+    def iter_overdue_deliveries(
+        self,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        **fields: Unpack[types.ListOverdueDeliveriesRequest],
+    ) -> Iterator[types.OverdueMessage]:
+        """Returns all entries of list_overdue_deliveries, and reads one page at a time. `limit` is
+        the size of a page.
+        """
+        return self._pages(query("GET", "/api/overdue", fields), timeout, headers, "cursor", "items")
 
     def iter_search_hits(
         self,
@@ -3882,6 +3909,21 @@ class AsyncRest(AsyncCaller):
         """
         return cast("types.GetReceiptsResponse", await self._json(query("GET", path("/api/messages/{}/receipts", message_id), fields), timeout, headers, on_response))
 
+    async def list_overdue_deliveries(
+        self,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        on_response: Callable[[httpx.Response], object] | None = None,
+        **fields: Unpack[types.ListOverdueDeliveriesRequest],
+    ) -> types.ListOverdueDeliveriesResponse:
+        """Lists messages that were not acknowledged in time: for a bot those that it sent, for an
+        org admin all of the org.
+
+        `GET /api/overdue`. Callers: bots, org admins. Scope of a bot's token: `read`.
+        """
+        return cast("types.ListOverdueDeliveriesResponse", await self._json(query("GET", "/api/overdue", fields), timeout, headers, on_response))
+
     async def upload_file(
         self,
         file: bytes | BinaryIO,
@@ -4401,6 +4443,18 @@ class AsyncRest(AsyncCaller):
         :param message_id: The message, a direct one or one of a thread.
         """
         return self._pages(query("GET", path("/api/messages/{}/receipts", message_id), fields), timeout, headers, "cursor", "items")
+
+    def iter_overdue_deliveries(
+        self,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        **fields: Unpack[types.ListOverdueDeliveriesRequest],
+    ) -> AsyncIterator[types.OverdueMessage]:
+        """Returns all entries of list_overdue_deliveries, and reads one page at a time. `limit` is
+        the size of a page.
+        """
+        return self._pages(query("GET", "/api/overdue", fields), timeout, headers, "cursor", "items")
 
     def iter_search_hits(
         self,

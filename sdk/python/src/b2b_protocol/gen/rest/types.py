@@ -283,6 +283,12 @@ class SendDirectMessageRequest(TypedDict):
     receipts: NotRequired[bool | None]
     """Whether the sender is told what becomes of the message at each addressee. Since 0.2."""
 
+    ack_by: NotRequired[int | None]
+    """Within how many seconds the addressees shall acknowledge the message. Since 0.2. 1 to 604800."""
+
+    escalate_to: NotRequired[str | None]
+    """The bot, by id or name, that is told if they do not; absent: people. Since 0.2."""
+
     settles: NotRequired[SettlesInput]
     """A delivery that it settles, in the same transaction."""
 
@@ -339,6 +345,12 @@ class ChannelMessage(TypedDict):
     receipts: NotRequired[bool]
     """Only in the response that sends the message and in its event: true if the sender asked for
     receipts. Since 0.2.
+    """
+
+    due_at: NotRequired[int]
+    """Only there: until when its addressees shall acknowledge it. Since 0.2.
+
+    Unix milliseconds.
     """
 
 AddressedBy: TypeAlias = Literal["direct", "mention", "reply", "all"]
@@ -626,6 +638,12 @@ class InboxMessage(TypedDict):
     receipts: NotRequired[bool]
     """Only in the response that sends the message and in its event: true if the sender asked for
     receipts. Since 0.2.
+    """
+
+    due_at: NotRequired[int]
+    """Only there: until when its addressees shall acknowledge it. Since 0.2.
+
+    Unix milliseconds.
     """
 
     channel_name: str | None
@@ -1067,6 +1085,12 @@ class SendThreadMessageRequest(TypedDict):
     receipts: NotRequired[bool | None]
     """Whether the sender is told what becomes of the message at each addressee. Since 0.2."""
 
+    ack_by: NotRequired[int | None]
+    """Within how many seconds the addressees shall acknowledge the message. Since 0.2. 1 to 604800."""
+
+    escalate_to: NotRequired[str | None]
+    """The bot, by id or name, that is told if they do not; absent: people. Since 0.2."""
+
     settles: NotRequired[SettlesInput]
     """A delivery that it settles, in the same transaction."""
 
@@ -1170,6 +1194,12 @@ class ThreadMessage(TypedDict):
     receipts: NotRequired[bool]
     """Only in the response that sends the message and in its event: true if the sender asked for
     receipts. Since 0.2.
+    """
+
+    due_at: NotRequired[int]
+    """Only there: until when its addressees shall acknowledge it. Since 0.2.
+
+    Unix milliseconds.
     """
 
     recipients: NotRequired[Recipients]
@@ -3374,7 +3404,7 @@ class CountCatchupEventsResponse(TypedDict):
     total: int
     """All rows."""
 
-DeliveryKind: TypeAlias = Literal["direct", "mention", "reply", "all", "invitation", "join_request", "join_resolved", "decision", "decision_closed", "receipt"]
+DeliveryKind: TypeAlias = Literal["direct", "mention", "reply", "all", "invitation", "join_request", "join_resolved", "decision", "decision_closed", "receipt", "escalation"]
 """Why something is addressed to a bot.
 
 - `direct`: A direct message.
@@ -3388,6 +3418,8 @@ DeliveryKind: TypeAlias = Literal["direct", "mention", "reply", "all", "invitati
 - `decision_closed`: A decision that the bot asked for was closed, by somebody else.
 - `receipt`: What became of a message of the bot that asked for receipts: it is done, failed or
 dead.
+- `escalation`: A message of another bot that was not acknowledged in time is escalated to the
+bot.
 """
 
 
@@ -3912,6 +3944,75 @@ class DeliveryUpdatedEvent(TypedDict):
     """
 
 
+class OverdueParty(TypedDict):
+    """A bot of a message that is overdue."""
+
+    id: str
+    """Its id."""
+
+    name: str
+    """Its name."""
+
+
+class OverdueMessage(TypedDict):
+    """A message that was not acknowledged in time."""
+
+    message_id: str
+    """The message."""
+
+    thread_id: NotRequired[str]
+    """Its thread."""
+
+    channel_id: NotRequired[str]
+    """Its channel."""
+
+    sender: OverdueParty
+    """The bot that sent it."""
+
+    due_at: int
+    """Until when it should be acknowledged.
+
+    Unix milliseconds.
+    """
+
+    escalated_to: NotRequired[OverdueParty]
+    """The bot that was told; absent: people."""
+
+    count: int
+    """How many addressees have not acknowledged it; 0: there are none any more."""
+
+    receipts: list[Receipt]
+    """What became of the message at the first of them, by id. At most 50."""
+
+
+class DeliveryOverdueEvent(TypedDict):
+    """A message was not acknowledged in time. To its sender and to org admins."""
+
+    type: Literal["delivery_overdue"]
+
+    overdue: OverdueMessage
+    """The message."""
+
+    cursor: NotRequired[str]
+    """The position after this event, from which a client can resume. Absent for events that are not
+    stored.
+    """
+
+
+class DeliveryEscalatedEvent(TypedDict):
+    """A message was not acknowledged in time. To the bot that it is escalated to."""
+
+    type: Literal["delivery_escalated"]
+
+    overdue: OverdueMessage
+    """The message."""
+
+    cursor: NotRequired[str]
+    """The position after this event, from which a client can resume. Absent for events that are not
+    stored.
+    """
+
+
 class DecisionAskedEvent(TypedDict):
     """A bot asks for a decision."""
 
@@ -3939,7 +4040,7 @@ class DecisionClosedEvent(TypedDict):
     stored.
     """
 
-Event: TypeAlias = MessageEvent | ChannelCreatedEvent | BotOnlineEvent | BotOfflineEvent | BotRegisteredEvent | BotJoinRequestEvent | BotStatusChangedEvent | BotRenamedEvent | ThreadCreatedEvent | ThreadUpdatedEvent | ThreadStatusChangedEvent | ThreadMessageEvent | ThreadArtifactEvent | ThreadParticipantEvent | ThreadJoinRequestEvent | ThreadJoinResolvedEvent | LeaseAcquiredEvent | LeaseReleasedEvent | DeliveryUpdatedEvent | DecisionAskedEvent | DecisionClosedEvent
+Event: TypeAlias = MessageEvent | ChannelCreatedEvent | BotOnlineEvent | BotOfflineEvent | BotRegisteredEvent | BotJoinRequestEvent | BotStatusChangedEvent | BotRenamedEvent | ThreadCreatedEvent | ThreadUpdatedEvent | ThreadStatusChangedEvent | ThreadMessageEvent | ThreadArtifactEvent | ThreadParticipantEvent | ThreadJoinRequestEvent | ThreadJoinResolvedEvent | LeaseAcquiredEvent | LeaseReleasedEvent | DeliveryUpdatedEvent | DeliveryOverdueEvent | DeliveryEscalatedEvent | DecisionAskedEvent | DecisionClosedEvent
 """An event."""
 
 
@@ -4205,6 +4306,29 @@ class GetReceiptsResponse(TypedDict):
 
     items: list[Receipt]
     """The receipts. At most 200."""
+
+    has_more: bool
+    """Whether there are more entries."""
+
+    cursor: NotRequired[str]
+    """The page token of the next page; absent on the last page."""
+
+
+class ListOverdueDeliveriesRequest(TypedDict):
+    """The fields of list_overdue_deliveries."""
+
+    cursor: NotRequired[str]
+    """The page token from the previous page."""
+
+    limit: NotRequired[int]
+    """The size of a page. 1 to 200; default 50."""
+
+
+class ListOverdueDeliveriesResponse(TypedDict):
+    """A page of messages that are overdue, the longest overdue first."""
+
+    items: list[OverdueMessage]
+    """The messages; maybe none although there are more pages. At most 200."""
 
     has_more: bool
     """Whether there are more entries."""
@@ -5045,6 +5169,10 @@ __all__ = [
     "WaitsFor",
     "Receipt",
     "DeliveryUpdatedEvent",
+    "OverdueParty",
+    "OverdueMessage",
+    "DeliveryOverdueEvent",
+    "DeliveryEscalatedEvent",
     "DecisionAskedEvent",
     "DecisionClosedEvent",
     "Event",
@@ -5064,6 +5192,8 @@ __all__ = [
     "RedeliverDeadResponse",
     "GetReceiptsRequest",
     "GetReceiptsResponse",
+    "ListOverdueDeliveriesRequest",
+    "ListOverdueDeliveriesResponse",
     "ErrorCode",
     "UploadFileRequest",
     "File",

@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file b2b/v1/receipt.proto.
  */
 export const file_b2b_v1_receipt: GenFile = /*@__PURE__*/
-  fileDesc("ChRiMmIvdjEvcmVjZWlwdC5wcm90bxIGYjJiLnYxIr8BCglSZWNpcGllbnQSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRIgCgN3aHkYAyABKA4yEy5iMmIudjEuQWRkcmVzc2VkQnkSJAoFcmVhY2gYBCADKA4yDS5iMmIudjEuUmVhY2hCBuK1GAIIcBI+Cg1vZmZsaW5lX3NpbmNlGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIG2rUYAggBSACIAQFCEAoOX29mZmxpbmVfc2luY2UilAEKCk5vdFJlYWNoZWQSDAoEbmFtZRgBIAEoCRIXCgJpZBgCIAEoCUIG2rUYAggBSACIAQESIAoDd2h5GAMgASgOMhMuYjJiLnYxLkFkZHJlc3NlZEJ5EigKBnJlYXNvbhgEIAEoDjIYLmIyYi52MS5Ob3RSZWFjaGVkUmVhc29uEgwKBGhpbnQYBSABKAlCBQoDX2lkIpQBCgpSZWNpcGllbnRzEg0KBWNvdW50GAEgASgFEiwKCWFkZHJlc3NlZBgCIAMoCzIRLmIyYi52MS5SZWNpcGllbnRCBuK1GAIIbhIvCgtub3RfcmVhY2hlZBgDIAMoCzISLmIyYi52MS5Ob3RSZWFjaGVkQgbitRgCCG8SGAoQbW9yZV9ub3RfcmVhY2hlZBgEIAEoCCLsAgoHUmVjZWlwdBIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEiAKA3doeRgDIAEoDjITLmIyYi52MS5BZGRyZXNzZWRCeRIjCgVzdGF0ZRgEIAEoDjIULmIyYi52MS5SZWNlaXB0U3RhdGUSHAoHYXR0ZW1wdBgFIAEoBUIG2rUYAggBSACIAQESHQoIcHJvZ3Jlc3MYBiABKAlCBtq1GAIIAUgBiAEBEjAKCXdhaXRzX2ZvchgHIAEoDjIQLmIyYi52MS5XYWl0c0ZvckIG2rUYAggBSAKIAQESGwoGcmVhc29uGAggASgJQgbatRgCCAFIA4gBARI3CgZkdWVfYXQYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgbatRgCCAFIBIgBAUIKCghfYXR0ZW1wdEILCglfcHJvZ3Jlc3NCDAoKX3dhaXRzX2ZvckIJCgdfcmVhc29uQgkKB19kdWVfYXQqjAEKC0FkZHJlc3NlZEJ5EhwKGEFERFJFU1NFRF9CWV9VTlNQRUNJRklFRBAAEhcKE0FERFJFU1NFRF9CWV9ESVJFQ1QQARIYChRBRERSRVNTRURfQllfTUVOVElPThACEhYKEkFERFJFU1NFRF9CWV9SRVBMWRADEhQKEEFERFJFU1NFRF9CWV9BTEwQBCpTCgVSZWFjaBIVChFSRUFDSF9VTlNQRUNJRklFRBAAEg4KClJFQUNIX0xJVkUQARIRCg1SRUFDSF9XRUJIT09LEAISEAoMUkVBQ0hfV09SS0VSEAMqpAIKEE5vdFJlYWNoZWRSZWFzb24SIgoeTk9UX1JFQUNIRURfUkVBU09OX1VOU1BFQ0lGSUVEEAASHgoaTk9UX1JFQUNIRURfUkVBU09OX1VOS05PV04QARIkCiBOT1RfUkVBQ0hFRF9SRUFTT05fTk9UX0lOX1RIUkVBRBACEhsKF05PVF9SRUFDSEVEX1JFQVNPTl9MRUZUEAMSHgoaTk9UX1JFQUNIRURfUkVBU09OX1BFTkRJTkcQBBIfChtOT1RfUkVBQ0hFRF9SRUFTT05fUkVKRUNURUQQBRIeChpOT1RfUkVBQ0hFRF9SRUFTT05fREVMRVRFRBAGEigKJE5PVF9SRUFDSEVEX1JFQVNPTl9UT09fTUFOWV9NRU5USU9OUxAHKuYBCgxSZWNlaXB0U3RhdGUSHQoZUkVDRUlQVF9TVEFURV9VTlNQRUNJRklFRBAAEh0KGVJFQ0VJUFRfU1RBVEVfVU5DT05GSVJNRUQQARIYChRSRUNFSVBUX1NUQVRFX1FVRVVFRBACEhkKFVJFQ0VJUFRfU1RBVEVfV09SS0lORxADEhkKFVJFQ0VJUFRfU1RBVEVfV0FJVElORxAEEhYKElJFQ0VJUFRfU1RBVEVfRE9ORRAFEhgKFFJFQ0VJUFRfU1RBVEVfRkFJTEVEEAYSFgoSUkVDRUlQVF9TVEFURV9ERUFEEAcqTQoIV2FpdHNGb3ISGQoVV0FJVFNfRk9SX1VOU1BFQ0lGSUVEEAASEwoPV0FJVFNfRk9SX0hVTUFOEAESEQoNV0FJVFNfRk9SX0JPVBACQjFaL2dpdGh1Yi5jb20vYjJiLXByb3RvY29sL2IyYi9zZGsvZ28vYjJiL3YxO2IyYnYxYgZwcm90bzM", [file_b2b_options_v1_limits, file_b2b_options_v1_options, file_google_protobuf_timestamp]);
+  fileDesc("ChRiMmIvdjEvcmVjZWlwdC5wcm90bxIGYjJiLnYxIr8BCglSZWNpcGllbnQSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRIgCgN3aHkYAyABKA4yEy5iMmIudjEuQWRkcmVzc2VkQnkSJAoFcmVhY2gYBCADKA4yDS5iMmIudjEuUmVhY2hCBuK1GAIIcBI+Cg1vZmZsaW5lX3NpbmNlGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIG2rUYAggBSACIAQFCEAoOX29mZmxpbmVfc2luY2UilAEKCk5vdFJlYWNoZWQSDAoEbmFtZRgBIAEoCRIXCgJpZBgCIAEoCUIG2rUYAggBSACIAQESIAoDd2h5GAMgASgOMhMuYjJiLnYxLkFkZHJlc3NlZEJ5EigKBnJlYXNvbhgEIAEoDjIYLmIyYi52MS5Ob3RSZWFjaGVkUmVhc29uEgwKBGhpbnQYBSABKAlCBQoDX2lkIpQBCgpSZWNpcGllbnRzEg0KBWNvdW50GAEgASgFEiwKCWFkZHJlc3NlZBgCIAMoCzIRLmIyYi52MS5SZWNpcGllbnRCBuK1GAIIbhIvCgtub3RfcmVhY2hlZBgDIAMoCzISLmIyYi52MS5Ob3RSZWFjaGVkQgbitRgCCG8SGAoQbW9yZV9ub3RfcmVhY2hlZBgEIAEoCCLsAgoHUmVjZWlwdBIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEiAKA3doeRgDIAEoDjITLmIyYi52MS5BZGRyZXNzZWRCeRIjCgVzdGF0ZRgEIAEoDjIULmIyYi52MS5SZWNlaXB0U3RhdGUSHAoHYXR0ZW1wdBgFIAEoBUIG2rUYAggBSACIAQESHQoIcHJvZ3Jlc3MYBiABKAlCBtq1GAIIAUgBiAEBEjAKCXdhaXRzX2ZvchgHIAEoDjIQLmIyYi52MS5XYWl0c0ZvckIG2rUYAggBSAKIAQESGwoGcmVhc29uGAggASgJQgbatRgCCAFIA4gBARI3CgZkdWVfYXQYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgbatRgCCAFIBIgBAUIKCghfYXR0ZW1wdEILCglfcHJvZ3Jlc3NCDAoKX3dhaXRzX2ZvckIJCgdfcmVhc29uQgkKB19kdWVfYXQiKAoMT3ZlcmR1ZVBhcnR5EgoKAmlkGAEgASgJEgwKBG5hbWUYAiABKAki2AIKDk92ZXJkdWVNZXNzYWdlEhIKCm1lc3NhZ2VfaWQYASABKAkSHgoJdGhyZWFkX2lkGAIgASgJQgbatRgCCAFIAIgBARIfCgpjaGFubmVsX2lkGAMgASgJQgbatRgCCAFIAYgBARIkCgZzZW5kZXIYBCABKAsyFC5iMmIudjEuT3ZlcmR1ZVBhcnR5EioKBmR1ZV9hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNwoMZXNjYWxhdGVkX3RvGAYgASgLMhQuYjJiLnYxLk92ZXJkdWVQYXJ0eUIG2rUYAggBSAKIAQESDQoFY291bnQYByABKAUSKQoIcmVjZWlwdHMYCCADKAsyDy5iMmIudjEuUmVjZWlwdEIG4rUYAghuQgwKCl90aHJlYWRfaWRCDQoLX2NoYW5uZWxfaWRCDwoNX2VzY2FsYXRlZF90byqMAQoLQWRkcmVzc2VkQnkSHAoYQUREUkVTU0VEX0JZX1VOU1BFQ0lGSUVEEAASFwoTQUREUkVTU0VEX0JZX0RJUkVDVBABEhgKFEFERFJFU1NFRF9CWV9NRU5USU9OEAISFgoSQUREUkVTU0VEX0JZX1JFUExZEAMSFAoQQUREUkVTU0VEX0JZX0FMTBAEKlMKBVJlYWNoEhUKEVJFQUNIX1VOU1BFQ0lGSUVEEAASDgoKUkVBQ0hfTElWRRABEhEKDVJFQUNIX1dFQkhPT0sQAhIQCgxSRUFDSF9XT1JLRVIQAyqkAgoQTm90UmVhY2hlZFJlYXNvbhIiCh5OT1RfUkVBQ0hFRF9SRUFTT05fVU5TUEVDSUZJRUQQABIeChpOT1RfUkVBQ0hFRF9SRUFTT05fVU5LTk9XThABEiQKIE5PVF9SRUFDSEVEX1JFQVNPTl9OT1RfSU5fVEhSRUFEEAISGwoXTk9UX1JFQUNIRURfUkVBU09OX0xFRlQQAxIeChpOT1RfUkVBQ0hFRF9SRUFTT05fUEVORElORxAEEh8KG05PVF9SRUFDSEVEX1JFQVNPTl9SRUpFQ1RFRBAFEh4KGk5PVF9SRUFDSEVEX1JFQVNPTl9ERUxFVEVEEAYSKAokTk9UX1JFQUNIRURfUkVBU09OX1RPT19NQU5ZX01FTlRJT05TEAcq5gEKDFJlY2VpcHRTdGF0ZRIdChlSRUNFSVBUX1NUQVRFX1VOU1BFQ0lGSUVEEAASHQoZUkVDRUlQVF9TVEFURV9VTkNPTkZJUk1FRBABEhgKFFJFQ0VJUFRfU1RBVEVfUVVFVUVEEAISGQoVUkVDRUlQVF9TVEFURV9XT1JLSU5HEAMSGQoVUkVDRUlQVF9TVEFURV9XQUlUSU5HEAQSFgoSUkVDRUlQVF9TVEFURV9ET05FEAUSGAoUUkVDRUlQVF9TVEFURV9GQUlMRUQQBhIWChJSRUNFSVBUX1NUQVRFX0RFQUQQBypNCghXYWl0c0ZvchIZChVXQUlUU19GT1JfVU5TUEVDSUZJRUQQABITCg9XQUlUU19GT1JfSFVNQU4QARIRCg1XQUlUU19GT1JfQk9UEAJCMVovZ2l0aHViLmNvbS9iMmItcHJvdG9jb2wvYjJiL3Nkay9nby9iMmIvdjE7YjJidjFiBnByb3RvMw", [file_b2b_options_v1_limits, file_b2b_options_v1_options, file_google_protobuf_timestamp]);
 
 /**
  * A bot that a message is addressed to.
@@ -235,6 +235,104 @@ export type Receipt = Message<"b2b.v1.Receipt"> & {
  */
 export const ReceiptSchema: GenMessage<Receipt> = /*@__PURE__*/
   messageDesc(file_b2b_v1_receipt, 3);
+
+/**
+ * A bot of a message that is overdue.
+ *
+ * @generated from message b2b.v1.OverdueParty
+ */
+export type OverdueParty = Message<"b2b.v1.OverdueParty"> & {
+  /**
+   * Its id.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * Its name.
+   *
+   * @generated from field: string name = 2;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message b2b.v1.OverdueParty.
+ * Use `create(OverduePartySchema)` to create a new message.
+ */
+export const OverduePartySchema: GenMessage<OverdueParty> = /*@__PURE__*/
+  messageDesc(file_b2b_v1_receipt, 4);
+
+/**
+ * A message that was not acknowledged in time.
+ *
+ * @generated from message b2b.v1.OverdueMessage
+ */
+export type OverdueMessage = Message<"b2b.v1.OverdueMessage"> & {
+  /**
+   * The message.
+   *
+   * @generated from field: string message_id = 1;
+   */
+  messageId: string;
+
+  /**
+   * Its thread.
+   *
+   * @generated from field: optional string thread_id = 2;
+   */
+  threadId?: string | undefined;
+
+  /**
+   * Its channel.
+   *
+   * @generated from field: optional string channel_id = 3;
+   */
+  channelId?: string | undefined;
+
+  /**
+   * The bot that sent it.
+   *
+   * @generated from field: b2b.v1.OverdueParty sender = 4;
+   */
+  sender?: OverdueParty | undefined;
+
+  /**
+   * Until when it should be acknowledged.
+   *
+   * @generated from field: google.protobuf.Timestamp due_at = 5;
+   */
+  dueAt?: Timestamp | undefined;
+
+  /**
+   * The bot that was told; absent: people.
+   *
+   * @generated from field: optional b2b.v1.OverdueParty escalated_to = 6;
+   */
+  escalatedTo?: OverdueParty | undefined;
+
+  /**
+   * How many addressees have not acknowledged it; 0: there are none any more.
+   *
+   * @generated from field: int32 count = 7;
+   */
+  count: number;
+
+  /**
+   * What became of the message at the first of them, by id.
+   *
+   * @generated from field: repeated b2b.v1.Receipt receipts = 8;
+   */
+  receipts: Receipt[];
+};
+
+/**
+ * Describes the message b2b.v1.OverdueMessage.
+ * Use `create(OverdueMessageSchema)` to create a new message.
+ */
+export const OverdueMessageSchema: GenMessage<OverdueMessage> = /*@__PURE__*/
+  messageDesc(file_b2b_v1_receipt, 5);
 
 /**
  * Why a message is addressed to a bot. Of several reasons the first in this order counts.

@@ -252,7 +252,7 @@ class ChannelListing(Message[_ChannelListingFields]):
         last_activity_at: Timestamp | None
         members: list[ChannelMember]
 
-_ChannelMessageFields: TypeAlias = Literal["id", "channel_id", "sender_id", "content", "content_type", "parts", "created_at", "sender_name", "traceparent", "tracestate", "automatic", "no_reply", "receipts"]
+_ChannelMessageFields: TypeAlias = Literal["id", "channel_id", "sender_id", "content", "content_type", "parts", "created_at", "sender_name", "traceparent", "tracestate", "automatic", "no_reply", "receipts", "due_at"]
 
 class ChannelMessage(Message[_ChannelMessageFields]):
     """
@@ -343,9 +343,15 @@ class ChannelMessage(Message[_ChannelMessageFields]):
             ```proto
             optional bool receipts = 22;
             ```
+        due_at:
+            Only there: until when its addressees shall acknowledge it. Since 0.2.
+
+            ```proto
+            optional google.protobuf.Timestamp due_at = 23;
+            ```
     """
 
-    __slots__ = ("id", "channel_id", "sender_id", "content", "content_type", "parts", "created_at", "sender_name", "traceparent", "tracestate", "automatic", "no_reply", "receipts")
+    __slots__ = ("id", "channel_id", "sender_id", "content", "content_type", "parts", "created_at", "sender_name", "traceparent", "tracestate", "automatic", "no_reply", "receipts", "due_at")
 
     if TYPE_CHECKING:
 
@@ -365,6 +371,7 @@ class ChannelMessage(Message[_ChannelMessageFields]):
             automatic: bool | None = None,
             no_reply: bool | None = None,
             receipts: bool | None = None,
+            due_at: Timestamp | None = None,
         ) -> None:
             pass
 
@@ -381,6 +388,7 @@ class ChannelMessage(Message[_ChannelMessageFields]):
         automatic: bool
         no_reply: bool
         receipts: bool
+        due_at: Timestamp | None
 
 _InboxMessageFields: TypeAlias = Literal["message", "channel_name"]
 
@@ -422,7 +430,7 @@ class InboxMessage(Message[_InboxMessageFields]):
         message: ChannelMessage | None
         channel_name: str
 
-_SendDirectMessageRequestFields: TypeAlias = Literal["to", "content", "content_type", "parts", "automatic", "no_reply", "receipts", "settles", "request_id"]
+_SendDirectMessageRequestFields: TypeAlias = Literal["to", "content", "content_type", "parts", "automatic", "no_reply", "receipts", "ack_by", "escalate_to", "settles", "request_id"]
 
 class SendDirectMessageRequest(Message[_SendDirectMessageRequestFields]):
     """
@@ -475,6 +483,18 @@ class SendDirectMessageRequest(Message[_SendDirectMessageRequestFields]):
             ```proto
             optional bool receipts = 7;
             ```
+        ack_by:
+            Within how many seconds the addressees shall acknowledge the message. Since 0.2.
+
+            ```proto
+            optional int32 ack_by = 8;
+            ```
+        escalate_to:
+            The bot, by id or name, that is told if they do not; absent: people. Since 0.2.
+
+            ```proto
+            optional string escalate_to = 9;
+            ```
         settles:
             A delivery that it settles, in the same transaction.
 
@@ -489,7 +509,7 @@ class SendDirectMessageRequest(Message[_SendDirectMessageRequestFields]):
             ```
     """
 
-    __slots__ = ("to", "content", "content_type", "parts", "automatic", "no_reply", "receipts", "settles", "request_id")
+    __slots__ = ("to", "content", "content_type", "parts", "automatic", "no_reply", "receipts", "ack_by", "escalate_to", "settles", "request_id")
 
     if TYPE_CHECKING:
 
@@ -503,6 +523,8 @@ class SendDirectMessageRequest(Message[_SendDirectMessageRequestFields]):
             automatic: bool | None = None,
             no_reply: bool | None = None,
             receipts: bool | None = None,
+            ack_by: int | None = None,
+            escalate_to: str | None = None,
             settles: Settles | None = None,
             request_id: str | None = None,
         ) -> None:
@@ -515,6 +537,8 @@ class SendDirectMessageRequest(Message[_SendDirectMessageRequestFields]):
         automatic: bool
         no_reply: bool
         receipts: bool
+        ack_by: int
+        escalate_to: str
         settles: Settles | None
         request_id: str
 
@@ -574,7 +598,7 @@ class SendDirectMessageResponse(Message[_SendDirectMessageResponseFields]):
         ts: int
         recipients: Recipients | None
 
-_SendChannelMessageRequestFields: TypeAlias = Literal["channel_id", "content", "content_type", "parts", "automatic", "no_reply", "receipts", "settles", "request_id"]
+_SendChannelMessageRequestFields: TypeAlias = Literal["channel_id", "content", "content_type", "parts", "automatic", "no_reply", "receipts", "ack_by", "escalate_to", "settles", "request_id"]
 
 class SendChannelMessageRequest(Message[_SendChannelMessageRequestFields]):
     """
@@ -627,6 +651,18 @@ class SendChannelMessageRequest(Message[_SendChannelMessageRequestFields]):
             ```proto
             optional bool receipts = 7;
             ```
+        ack_by:
+            Within how many seconds the addressees shall acknowledge the message. Since 0.2.
+
+            ```proto
+            optional int32 ack_by = 8;
+            ```
+        escalate_to:
+            The bot, by id or name, that is told if they do not; absent: people. Since 0.2.
+
+            ```proto
+            optional string escalate_to = 9;
+            ```
         settles:
             A delivery that it settles, in the same transaction.
 
@@ -641,7 +677,7 @@ class SendChannelMessageRequest(Message[_SendChannelMessageRequestFields]):
             ```
     """
 
-    __slots__ = ("channel_id", "content", "content_type", "parts", "automatic", "no_reply", "receipts", "settles", "request_id")
+    __slots__ = ("channel_id", "content", "content_type", "parts", "automatic", "no_reply", "receipts", "ack_by", "escalate_to", "settles", "request_id")
 
     if TYPE_CHECKING:
 
@@ -655,6 +691,8 @@ class SendChannelMessageRequest(Message[_SendChannelMessageRequestFields]):
             automatic: bool | None = None,
             no_reply: bool | None = None,
             receipts: bool | None = None,
+            ack_by: int | None = None,
+            escalate_to: str | None = None,
             settles: Settles | None = None,
             request_id: str | None = None,
         ) -> None:
@@ -667,6 +705,8 @@ class SendChannelMessageRequest(Message[_SendChannelMessageRequestFields]):
         automatic: bool
         no_reply: bool
         receipts: bool
+        ack_by: int
+        escalate_to: str
         settles: Settles | None
         request_id: str
 
@@ -1095,7 +1135,7 @@ class ChannelType(Enum):
 
 
 _DESC = file_desc(
-    b'\n\x14b2b/v1/channel.proto\x12\x06b2b.v1\x1a\x1bb2b/options/v1/limits.proto\x1a\x1cb2b/options/v1/options.proto\x1a\x14b2b/v1/message.proto\x1a\x14b2b/v1/receipt.proto\x1a\x14b2b/v1/settles.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto"\xb6\x01\n\x07Channel\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x15\n\x06org_id\x18\x02 \x01(\tR\x05orgId\x12\'\n\x04type\x18\x03 \x01(\x0e2\x13.b2b.v1.ChannelTypeR\x04type\x12\x17\n\x04name\x18\x04 \x01(\tH\x00R\x04name\x88\x01\x01\x129\n\ncreated_at\x18\x05 \x01(\x0b2\x1a.google.protobuf.TimestampR\tcreatedAtB\x07\n\x05_name"K\n\rChannelMember\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n\x06online\x18\x03 \x01(\x08R\x06online"\x80\x01\n\x12ChannelWithMembers\x121\n\x07channel\x18\x01 \x01(\x0b2\x0f.b2b.v1.ChannelR\x07channelB\x06\xda\xb5\x18\x020\x01\x127\n\x07members\x18\x02 \x03(\x0b2\x15.b2b.v1.ChannelMemberR\x07membersB\x06\xe2\xb5\x18\x02\x08b"\xa5\x02\n\x0eChannelListing\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\'\n\x04type\x18\x02 \x01(\x0e2\x13.b2b.v1.ChannelTypeR\x04type\x12\x17\n\x04name\x18\x03 \x01(\tH\x00R\x04name\x88\x01\x01\x129\n\ncreated_at\x18\x04 \x01(\x0b2\x1a.google.protobuf.TimestampR\tcreatedAt\x12D\n\x10last_activity_at\x18\x05 \x01(\x0b2\x1a.google.protobuf.TimestampR\x0elastActivityAt\x127\n\x07members\x18\x06 \x03(\x0b2\x15.b2b.v1.ChannelMemberR\x07membersB\x06\xe2\xb5\x18\x02\x08bB\x07\n\x05_name"\xdd\x04\n\x0eChannelMessage\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n\nchannel_id\x18\x02 \x01(\tR\tchannelId\x12\x1b\n\tsender_id\x18\x03 \x01(\tR\x08senderId\x12\x18\n\x07content\x18\x04 \x01(\tR\x07content\x12!\n\x0ccontent_type\x18\x05 \x01(\tR\x0bcontentType\x12*\n\x05parts\x18\x06 \x03(\x0b2\x0c.b2b.v1.PartR\x05partsB\x06\xe2\xb5\x18\x02\x084\x129\n\ncreated_at\x18\x07 \x01(\x0b2\x1a.google.protobuf.TimestampR\tcreatedAt\x12,\n\x0bsender_name\x18\x08 \x01(\tH\x00R\nsenderNameB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01\x12-\n\x0btraceparent\x18\t \x01(\tH\x01R\x0btraceparentB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01\x12+\n\ntracestate\x18\n \x01(\tH\x02R\ntracestateB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01\x12)\n\tautomatic\x18\x14 \x01(\x08H\x03R\tautomaticB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01\x12&\n\x08no_reply\x18\x15 \x01(\x08H\x04R\x07noReplyB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01\x12\'\n\x08receipts\x18\x16 \x01(\x08H\x05R\x08receiptsB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01B\x0e\n\x0c_sender_nameB\x0e\n\x0c_traceparentB\r\n\x0b_tracestateB\x0c\n\n_automaticB\x0b\n\t_no_replyB\x0b\n\t_receipts"\x81\x01\n\x0cInboxMessage\x128\n\x07message\x18\x01 \x01(\x0b2\x16.b2b.v1.ChannelMessageR\x07messageB\x06\xda\xb5\x18\x020\x01\x12&\n\x0cchannel_name\x18\x02 \x01(\tH\x00R\x0bchannelName\x88\x01\x01B\x0f\n\r_channel_name"\x82\x04\n\x18SendDirectMessageRequest\x12\x1b\n\x02to\x18\x01 \x01(\tH\x00R\x02toB\x06\xda\xb5\x18\x02P\x01\x88\x01\x01\x128\n\x07content\x18\x02 \x01(\tH\x01R\x07contentB\x19\xe2\xb5\x18\x15\x082\x1a\x11unless configured\x88\x01\x01\x120\n\x0ccontent_type\x18\x03 \x01(\tH\x02R\x0bcontentTypeB\x08\xe2\xb5\x18\x04\x083\x10\x01\x88\x01\x01\x12.\n\x05parts\x18\x04 \x01(\x0b2\x10.b2b.v1.PartListR\x05partsB\x06\xda\xb5\x18\x02@\x01\x12!\n\tautomatic\x18\x05 \x01(\x08H\x03R\tautomatic\x88\x01\x01\x12\x1e\n\x08no_reply\x18\x06 \x01(\x08H\x04R\x07noReply\x88\x01\x01\x12\x1f\n\x08receipts\x18\x07 \x01(\x08H\x05R\x08receipts\x88\x01\x01\x126\n\x07settles\x18e \x01(\x0b2\x0f.b2b.v1.SettlesH\x06R\x07settlesB\x06\xda\xb5\x18\x02@\x01\x88\x01\x01\x12*\n\nrequest_id\x18d \x01(\tH\x07R\trequestIdB\x06\xe2\xb5\x18\x02\x08\x01\x88\x01\x01B\x05\n\x03_toB\n\n\x08_contentB\x0f\n\r_content_typeB\x0c\n\n_automaticB\x0b\n\t_no_replyB\x0b\n\t_receiptsB\n\n\x08_settlesB\r\n\x0b_request_id"\xcc\x01\n\x19SendDirectMessageResponse\x12\x1d\n\nchannel_id\x18\x01 \x01(\tR\tchannelId\x120\n\x07message\x18\x02 \x01(\x0b2\x16.b2b.v1.ChannelMessageR\x07message\x12\x0e\n\x02ts\x18\x03 \x01(\x03R\x02ts\x12?\n\nrecipients\x18\x04 \x01(\x0b2\x12.b2b.v1.RecipientsH\x00R\nrecipientsB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01B\r\n\x0b_recipients"\x92\x04\n\x19SendChannelMessageRequest\x12"\n\nchannel_id\x18\x01 \x01(\tH\x00R\tchannelId\x88\x01\x01\x128\n\x07content\x18\x02 \x01(\tH\x01R\x07contentB\x19\xe2\xb5\x18\x15\x082\x1a\x11unless configured\x88\x01\x01\x120\n\x0ccontent_type\x18\x03 \x01(\tH\x02R\x0bcontentTypeB\x08\xe2\xb5\x18\x04\x083\x10\x01\x88\x01\x01\x12.\n\x05parts\x18\x04 \x01(\x0b2\x10.b2b.v1.PartListR\x05partsB\x06\xda\xb5\x18\x02@\x01\x12!\n\tautomatic\x18\x05 \x01(\x08H\x03R\tautomatic\x88\x01\x01\x12\x1e\n\x08no_reply\x18\x06 \x01(\x08H\x04R\x07noReply\x88\x01\x01\x12\x1f\n\x08receipts\x18\x07 \x01(\x08H\x05R\x08receipts\x88\x01\x01\x126\n\x07settles\x18e \x01(\x0b2\x0f.b2b.v1.SettlesH\x06R\x07settlesB\x06\xda\xb5\x18\x02@\x01\x88\x01\x01\x12*\n\nrequest_id\x18d \x01(\tH\x07R\trequestIdB\x06\xe2\xb5\x18\x02\x08\x01\x88\x01\x01B\r\n\x0b_channel_idB\n\n\x08_contentB\x0f\n\r_content_typeB\x0c\n\n_automaticB\x0b\n\t_no_replyB\x0b\n\t_receiptsB\n\n\x08_settlesB\r\n\x0b_request_id"\xbd\x01\n\x1aSendChannelMessageResponse\x12\x1d\n\nchannel_id\x18\x01 \x01(\tR\tchannelId\x120\n\x07message\x18\x02 \x01(\x0b2\x16.b2b.v1.ChannelMessageR\x07message\x12?\n\nrecipients\x18\x04 \x01(\x0b2\x12.b2b.v1.RecipientsH\x00R\nrecipientsB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01B\r\n\x0b_recipients"2\n\x11GetChannelRequest\x12\x1d\n\nchannel_id\x18\x01 \x01(\tR\tchannelId"J\n\x12GetChannelResponse\x124\n\x07channel\x18\x01 \x01(\x0b2\x1a.b2b.v1.ChannelWithMembersR\x07channel"\xc2\x01\n\x1aListChannelMessagesRequest\x12\x1d\n\nchannel_id\x18\x01 \x01(\tR\tchannelId\x12!\n\x05limit\x18\x02 \x01(\x05H\x00R\x05limitB\x06\xe2\xb5\x18\x02\x08Z\x88\x01\x01\x12\x1b\n\x06before\x18\x03 \x01(\tH\x01R\x06before\x88\x01\x01\x120\n\x05since\x18\x04 \x01(\x0b2\x1a.google.protobuf.TimestampR\x05sinceB\x08\n\x06_limitB\t\n\x07_before"\xdd\x01\n\x1bListChannelMessagesResponse\x12:\n\x08messages\x18\x01 \x03(\x0b2\x16.b2b.v1.ChannelMessageR\x08messagesB\x06\xe2\xb5\x18\x02\x08Z\x12\x19\n\x08has_more\x18\x02 \x01(\x08R\x07hasMore\x12\x1c\n\x05paged\x18\x03 \x01(\x08R\x05pagedB\x06\xda\xb5\x18\x02(\x01\x12,\n\x0bnext_cursor\x18\x04 \x01(\tH\x00R\nnextCursorB\x06\xda\xb5\x18\x02(\x01\x88\x01\x01B\x0e\n\x0c_next_cursor:\x0b\xaa\xb6\x18\x07\x12\x05paged"\x7f\n\x16ListBotChannelsRequest\x12\x10\n\x03bot\x18\x01 \x01(\tR\x03bot\x12!\n\x05limit\x18\x02 \x01(\x05H\x00R\x05limitB\x06\xe2\xb5\x18\x02\x08e\x88\x01\x01\x12\x1b\n\x06cursor\x18\x03 \x01(\tH\x01R\x06cursor\x88\x01\x01B\x08\n\x06_limitB\t\n\x07_cursor"\x93\x01\n\x17ListBotChannelsResponse\x12:\n\x08channels\x18\x01 \x03(\x0b2\x16.b2b.v1.ChannelListingR\x08channelsB\x06\xe2\xb5\x18\x02\x08]\x12,\n\x0bnext_cursor\x18\x02 \x01(\tH\x00R\nnextCursorB\x06\xda\xb5\x18\x02(\x01\x88\x01\x01B\x0e\n\x0c_next_cursor"s\n\x0fGetInboxRequest\x128\n\x05since\x18\x01 \x01(\x0b2\x1a.google.protobuf.TimestampR\x05sinceB\x06\xda\xb5\x18\x02P\x01\x12\x1b\n\x06cursor\x18\x02 \x01(\tH\x00R\x06cursor\x88\x01\x01B\t\n\x07_cursor"\x8a\x01\n\x10GetInboxResponse\x128\n\x08messages\x18\x01 \x03(\x0b2\x14.b2b.v1.InboxMessageR\x08messagesB\x06\xe2\xb5\x18\x02\x08_\x12,\n\x0bnext_cursor\x18\x02 \x01(\tH\x00R\nnextCursorB\x06\xda\xb5\x18\x02(\x01\x88\x01\x01B\x0e\n\x0c_next_cursor*D\n\x0bChannelType\x12\x1c\n\x18CHANNEL_TYPE_UNSPECIFIED\x10\x00\x12\x17\n\x13CHANNEL_TYPE_DIRECT\x10\x012\x8a\x06\n\x0eChannelService\x12\x82\x01\n\x11SendDirectMessage\x12 .b2b.v1.SendDirectMessageRequest\x1a!.b2b.v1.SendDirectMessageResponse"(\x8a\xb5\x18\x05\n\x01\x02\x10\x02\x9a\xb5\x18\x07send_dm\x82\xd3\xe4\x93\x02\x0e:\x01*"\t/api/send\x12n\n\x12SendChannelMessage\x12!.b2b.v1.SendChannelMessageRequest\x1a".b2b.v1.SendChannelMessageResponse"\x11\x8a\xb5\x18\x05\n\x01\x02\x10\x02\x9a\xb5\x18\x04send\x12z\n\nGetChannel\x12\x19.b2b.v1.GetChannelRequest\x1a\x1a.b2b.v1.GetChannelResponse"5\x8a\xb5\x18\x06\n\x02\x02\x04\x10\x01\x82\xd3\xe4\x93\x02%b\x07channel\x12\x1a/api/channels/{channel_id}\x12\x95\x01\n\x13ListChannelMessages\x12".b2b.v1.ListChannelMessagesRequest\x1a#.b2b.v1.ListChannelMessagesResponse"5\x8a\xb5\x18\x06\n\x02\x02\x04\x10\x01\x82\xd3\xe4\x93\x02%\x12#/api/channels/{channel_id}/messages\x12\x88\x01\n\x0fListBotChannels\x12\x1e.b2b.v1.ListBotChannelsRequest\x1a\x1f.b2b.v1.ListBotChannelsResponse"4\x8a\xb5\x18\x06\n\x02\x02\x04\x10\x01\x82\xd3\xe4\x93\x02$b\x08channels\x12\x18/api/bots/{bot}/channels\x12d\n\x08GetInbox\x12\x17.b2b.v1.GetInboxRequest\x1a\x18.b2b.v1.GetInboxResponse"%\x8a\xb5\x18\x05\n\x01\x02\x10\x01\x82\xd3\xe4\x93\x02\x16b\x08messages\x12\n/api/inboxB1Z/github.com/b2b-protocol/b2b/sdk/go/b2b/v1;b2bv1b\x06proto3',
+    b'\n\x14b2b/v1/channel.proto\x12\x06b2b.v1\x1a\x1bb2b/options/v1/limits.proto\x1a\x1cb2b/options/v1/options.proto\x1a\x14b2b/v1/message.proto\x1a\x14b2b/v1/receipt.proto\x1a\x14b2b/v1/settles.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto"\xb6\x01\n\x07Channel\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x15\n\x06org_id\x18\x02 \x01(\tR\x05orgId\x12\'\n\x04type\x18\x03 \x01(\x0e2\x13.b2b.v1.ChannelTypeR\x04type\x12\x17\n\x04name\x18\x04 \x01(\tH\x00R\x04name\x88\x01\x01\x129\n\ncreated_at\x18\x05 \x01(\x0b2\x1a.google.protobuf.TimestampR\tcreatedAtB\x07\n\x05_name"K\n\rChannelMember\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n\x06online\x18\x03 \x01(\x08R\x06online"\x80\x01\n\x12ChannelWithMembers\x121\n\x07channel\x18\x01 \x01(\x0b2\x0f.b2b.v1.ChannelR\x07channelB\x06\xda\xb5\x18\x020\x01\x127\n\x07members\x18\x02 \x03(\x0b2\x15.b2b.v1.ChannelMemberR\x07membersB\x06\xe2\xb5\x18\x02\x08b"\xa5\x02\n\x0eChannelListing\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\'\n\x04type\x18\x02 \x01(\x0e2\x13.b2b.v1.ChannelTypeR\x04type\x12\x17\n\x04name\x18\x03 \x01(\tH\x00R\x04name\x88\x01\x01\x129\n\ncreated_at\x18\x04 \x01(\x0b2\x1a.google.protobuf.TimestampR\tcreatedAt\x12D\n\x10last_activity_at\x18\x05 \x01(\x0b2\x1a.google.protobuf.TimestampR\x0elastActivityAt\x127\n\x07members\x18\x06 \x03(\x0b2\x15.b2b.v1.ChannelMemberR\x07membersB\x06\xe2\xb5\x18\x02\x08bB\x07\n\x05_name"\xa8\x05\n\x0eChannelMessage\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n\nchannel_id\x18\x02 \x01(\tR\tchannelId\x12\x1b\n\tsender_id\x18\x03 \x01(\tR\x08senderId\x12\x18\n\x07content\x18\x04 \x01(\tR\x07content\x12!\n\x0ccontent_type\x18\x05 \x01(\tR\x0bcontentType\x12*\n\x05parts\x18\x06 \x03(\x0b2\x0c.b2b.v1.PartR\x05partsB\x06\xe2\xb5\x18\x02\x084\x129\n\ncreated_at\x18\x07 \x01(\x0b2\x1a.google.protobuf.TimestampR\tcreatedAt\x12,\n\x0bsender_name\x18\x08 \x01(\tH\x00R\nsenderNameB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01\x12-\n\x0btraceparent\x18\t \x01(\tH\x01R\x0btraceparentB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01\x12+\n\ntracestate\x18\n \x01(\tH\x02R\ntracestateB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01\x12)\n\tautomatic\x18\x14 \x01(\x08H\x03R\tautomaticB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01\x12&\n\x08no_reply\x18\x15 \x01(\x08H\x04R\x07noReplyB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01\x12\'\n\x08receipts\x18\x16 \x01(\x08H\x05R\x08receiptsB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01\x12>\n\x06due_at\x18\x17 \x01(\x0b2\x1a.google.protobuf.TimestampH\x06R\x05dueAtB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01B\x0e\n\x0c_sender_nameB\x0e\n\x0c_traceparentB\r\n\x0b_tracestateB\x0c\n\n_automaticB\x0b\n\t_no_replyB\x0b\n\t_receiptsB\t\n\x07_due_at"\x81\x01\n\x0cInboxMessage\x128\n\x07message\x18\x01 \x01(\x0b2\x16.b2b.v1.ChannelMessageR\x07messageB\x06\xda\xb5\x18\x020\x01\x12&\n\x0cchannel_name\x18\x02 \x01(\tH\x00R\x0bchannelName\x88\x01\x01B\x0f\n\r_channel_name"\xe8\x04\n\x18SendDirectMessageRequest\x12\x1b\n\x02to\x18\x01 \x01(\tH\x00R\x02toB\x06\xda\xb5\x18\x02P\x01\x88\x01\x01\x128\n\x07content\x18\x02 \x01(\tH\x01R\x07contentB\x19\xe2\xb5\x18\x15\x082\x1a\x11unless configured\x88\x01\x01\x120\n\x0ccontent_type\x18\x03 \x01(\tH\x02R\x0bcontentTypeB\x08\xe2\xb5\x18\x04\x083\x10\x01\x88\x01\x01\x12.\n\x05parts\x18\x04 \x01(\x0b2\x10.b2b.v1.PartListR\x05partsB\x06\xda\xb5\x18\x02@\x01\x12!\n\tautomatic\x18\x05 \x01(\x08H\x03R\tautomatic\x88\x01\x01\x12\x1e\n\x08no_reply\x18\x06 \x01(\x08H\x04R\x07noReply\x88\x01\x01\x12\x1f\n\x08receipts\x18\x07 \x01(\x08H\x05R\x08receipts\x88\x01\x01\x12#\n\x06ack_by\x18\x08 \x01(\x05H\x06R\x05ackByB\x07\xe2\xb5\x18\x03\x08\x93\x01\x88\x01\x01\x12$\n\x0bescalate_to\x18\t \x01(\tH\x07R\nescalateTo\x88\x01\x01\x126\n\x07settles\x18e \x01(\x0b2\x0f.b2b.v1.SettlesH\x08R\x07settlesB\x06\xda\xb5\x18\x02@\x01\x88\x01\x01\x12*\n\nrequest_id\x18d \x01(\tH\tR\trequestIdB\x06\xe2\xb5\x18\x02\x08\x01\x88\x01\x01B\x05\n\x03_toB\n\n\x08_contentB\x0f\n\r_content_typeB\x0c\n\n_automaticB\x0b\n\t_no_replyB\x0b\n\t_receiptsB\t\n\x07_ack_byB\x0e\n\x0c_escalate_toB\n\n\x08_settlesB\r\n\x0b_request_id"\xcc\x01\n\x19SendDirectMessageResponse\x12\x1d\n\nchannel_id\x18\x01 \x01(\tR\tchannelId\x120\n\x07message\x18\x02 \x01(\x0b2\x16.b2b.v1.ChannelMessageR\x07message\x12\x0e\n\x02ts\x18\x03 \x01(\x03R\x02ts\x12?\n\nrecipients\x18\x04 \x01(\x0b2\x12.b2b.v1.RecipientsH\x00R\nrecipientsB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01B\r\n\x0b_recipients"\xf8\x04\n\x19SendChannelMessageRequest\x12"\n\nchannel_id\x18\x01 \x01(\tH\x00R\tchannelId\x88\x01\x01\x128\n\x07content\x18\x02 \x01(\tH\x01R\x07contentB\x19\xe2\xb5\x18\x15\x082\x1a\x11unless configured\x88\x01\x01\x120\n\x0ccontent_type\x18\x03 \x01(\tH\x02R\x0bcontentTypeB\x08\xe2\xb5\x18\x04\x083\x10\x01\x88\x01\x01\x12.\n\x05parts\x18\x04 \x01(\x0b2\x10.b2b.v1.PartListR\x05partsB\x06\xda\xb5\x18\x02@\x01\x12!\n\tautomatic\x18\x05 \x01(\x08H\x03R\tautomatic\x88\x01\x01\x12\x1e\n\x08no_reply\x18\x06 \x01(\x08H\x04R\x07noReply\x88\x01\x01\x12\x1f\n\x08receipts\x18\x07 \x01(\x08H\x05R\x08receipts\x88\x01\x01\x12#\n\x06ack_by\x18\x08 \x01(\x05H\x06R\x05ackByB\x07\xe2\xb5\x18\x03\x08\x93\x01\x88\x01\x01\x12$\n\x0bescalate_to\x18\t \x01(\tH\x07R\nescalateTo\x88\x01\x01\x126\n\x07settles\x18e \x01(\x0b2\x0f.b2b.v1.SettlesH\x08R\x07settlesB\x06\xda\xb5\x18\x02@\x01\x88\x01\x01\x12*\n\nrequest_id\x18d \x01(\tH\tR\trequestIdB\x06\xe2\xb5\x18\x02\x08\x01\x88\x01\x01B\r\n\x0b_channel_idB\n\n\x08_contentB\x0f\n\r_content_typeB\x0c\n\n_automaticB\x0b\n\t_no_replyB\x0b\n\t_receiptsB\t\n\x07_ack_byB\x0e\n\x0c_escalate_toB\n\n\x08_settlesB\r\n\x0b_request_id"\xbd\x01\n\x1aSendChannelMessageResponse\x12\x1d\n\nchannel_id\x18\x01 \x01(\tR\tchannelId\x120\n\x07message\x18\x02 \x01(\x0b2\x16.b2b.v1.ChannelMessageR\x07message\x12?\n\nrecipients\x18\x04 \x01(\x0b2\x12.b2b.v1.RecipientsH\x00R\nrecipientsB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01B\r\n\x0b_recipients"2\n\x11GetChannelRequest\x12\x1d\n\nchannel_id\x18\x01 \x01(\tR\tchannelId"J\n\x12GetChannelResponse\x124\n\x07channel\x18\x01 \x01(\x0b2\x1a.b2b.v1.ChannelWithMembersR\x07channel"\xc2\x01\n\x1aListChannelMessagesRequest\x12\x1d\n\nchannel_id\x18\x01 \x01(\tR\tchannelId\x12!\n\x05limit\x18\x02 \x01(\x05H\x00R\x05limitB\x06\xe2\xb5\x18\x02\x08Z\x88\x01\x01\x12\x1b\n\x06before\x18\x03 \x01(\tH\x01R\x06before\x88\x01\x01\x120\n\x05since\x18\x04 \x01(\x0b2\x1a.google.protobuf.TimestampR\x05sinceB\x08\n\x06_limitB\t\n\x07_before"\xdd\x01\n\x1bListChannelMessagesResponse\x12:\n\x08messages\x18\x01 \x03(\x0b2\x16.b2b.v1.ChannelMessageR\x08messagesB\x06\xe2\xb5\x18\x02\x08Z\x12\x19\n\x08has_more\x18\x02 \x01(\x08R\x07hasMore\x12\x1c\n\x05paged\x18\x03 \x01(\x08R\x05pagedB\x06\xda\xb5\x18\x02(\x01\x12,\n\x0bnext_cursor\x18\x04 \x01(\tH\x00R\nnextCursorB\x06\xda\xb5\x18\x02(\x01\x88\x01\x01B\x0e\n\x0c_next_cursor:\x0b\xaa\xb6\x18\x07\x12\x05paged"\x7f\n\x16ListBotChannelsRequest\x12\x10\n\x03bot\x18\x01 \x01(\tR\x03bot\x12!\n\x05limit\x18\x02 \x01(\x05H\x00R\x05limitB\x06\xe2\xb5\x18\x02\x08e\x88\x01\x01\x12\x1b\n\x06cursor\x18\x03 \x01(\tH\x01R\x06cursor\x88\x01\x01B\x08\n\x06_limitB\t\n\x07_cursor"\x93\x01\n\x17ListBotChannelsResponse\x12:\n\x08channels\x18\x01 \x03(\x0b2\x16.b2b.v1.ChannelListingR\x08channelsB\x06\xe2\xb5\x18\x02\x08]\x12,\n\x0bnext_cursor\x18\x02 \x01(\tH\x00R\nnextCursorB\x06\xda\xb5\x18\x02(\x01\x88\x01\x01B\x0e\n\x0c_next_cursor"s\n\x0fGetInboxRequest\x128\n\x05since\x18\x01 \x01(\x0b2\x1a.google.protobuf.TimestampR\x05sinceB\x06\xda\xb5\x18\x02P\x01\x12\x1b\n\x06cursor\x18\x02 \x01(\tH\x00R\x06cursor\x88\x01\x01B\t\n\x07_cursor"\x8a\x01\n\x10GetInboxResponse\x128\n\x08messages\x18\x01 \x03(\x0b2\x14.b2b.v1.InboxMessageR\x08messagesB\x06\xe2\xb5\x18\x02\x08_\x12,\n\x0bnext_cursor\x18\x02 \x01(\tH\x00R\nnextCursorB\x06\xda\xb5\x18\x02(\x01\x88\x01\x01B\x0e\n\x0c_next_cursor*D\n\x0bChannelType\x12\x1c\n\x18CHANNEL_TYPE_UNSPECIFIED\x10\x00\x12\x17\n\x13CHANNEL_TYPE_DIRECT\x10\x012\x8a\x06\n\x0eChannelService\x12\x82\x01\n\x11SendDirectMessage\x12 .b2b.v1.SendDirectMessageRequest\x1a!.b2b.v1.SendDirectMessageResponse"(\x8a\xb5\x18\x05\n\x01\x02\x10\x02\x9a\xb5\x18\x07send_dm\x82\xd3\xe4\x93\x02\x0e:\x01*"\t/api/send\x12n\n\x12SendChannelMessage\x12!.b2b.v1.SendChannelMessageRequest\x1a".b2b.v1.SendChannelMessageResponse"\x11\x8a\xb5\x18\x05\n\x01\x02\x10\x02\x9a\xb5\x18\x04send\x12z\n\nGetChannel\x12\x19.b2b.v1.GetChannelRequest\x1a\x1a.b2b.v1.GetChannelResponse"5\x8a\xb5\x18\x06\n\x02\x02\x04\x10\x01\x82\xd3\xe4\x93\x02%b\x07channel\x12\x1a/api/channels/{channel_id}\x12\x95\x01\n\x13ListChannelMessages\x12".b2b.v1.ListChannelMessagesRequest\x1a#.b2b.v1.ListChannelMessagesResponse"5\x8a\xb5\x18\x06\n\x02\x02\x04\x10\x01\x82\xd3\xe4\x93\x02%\x12#/api/channels/{channel_id}/messages\x12\x88\x01\n\x0fListBotChannels\x12\x1e.b2b.v1.ListBotChannelsRequest\x1a\x1f.b2b.v1.ListBotChannelsResponse"4\x8a\xb5\x18\x06\n\x02\x02\x04\x10\x01\x82\xd3\xe4\x93\x02$b\x08channels\x12\x18/api/bots/{bot}/channels\x12d\n\x08GetInbox\x12\x17.b2b.v1.GetInboxRequest\x1a\x18.b2b.v1.GetInboxResponse"%\x8a\xb5\x18\x05\n\x01\x02\x10\x01\x82\xd3\xe4\x93\x02\x16b\x08messages\x12\n/api/inboxB1Z/github.com/b2b-protocol/b2b/sdk/go/b2b/v1;b2bv1b\x06proto3',
     [
         limits_pb.desc(),
         options_pb.desc(),

@@ -19,7 +19,7 @@ from connectrpc.server import ConnectASGIApplication, ConnectWSGIApplication, DE
 from protobuf import DescService
 
 from . import delivery_pb
-from .delivery_pb import AckDeliveryRequest, AckDeliveryResponse, ClaimInboxRequest, ClaimInboxResponse, ExtendDeliveryRequest, ExtendDeliveryResponse, GetReceiptsRequest, GetReceiptsResponse, ListDeliveriesRequest, ListDeliveriesResponse, NackDeliveryRequest, NackDeliveryResponse, ProgressDeliveryRequest, ProgressDeliveryResponse, RedeliverDeadRequest, RedeliverDeadResponse, StreamInboxRequest, StreamInboxResponse, WaitDeliveryRequest, WaitDeliveryResponse
+from .delivery_pb import AckDeliveryRequest, AckDeliveryResponse, ClaimInboxRequest, ClaimInboxResponse, ExtendDeliveryRequest, ExtendDeliveryResponse, GetReceiptsRequest, GetReceiptsResponse, ListDeliveriesRequest, ListDeliveriesResponse, ListOverdueDeliveriesRequest, ListOverdueDeliveriesResponse, NackDeliveryRequest, NackDeliveryResponse, ProgressDeliveryRequest, ProgressDeliveryResponse, RedeliverDeadRequest, RedeliverDeadResponse, StreamInboxRequest, StreamInboxResponse, WaitDeliveryRequest, WaitDeliveryResponse
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping
@@ -96,6 +96,13 @@ class DeliveryService(Protocol):
         """
         Says what became of a message at each bot that it is addressed to, for those who may read the
         message.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    async def list_overdue_deliveries(self, request: ListOverdueDeliveriesRequest, ctx: RequestContext[ListOverdueDeliveriesRequest, ListOverdueDeliveriesResponse], /) -> ListOverdueDeliveriesResponse:
+        """
+        Lists messages that were not acknowledged in time: for a bot those that it sent, for an org admin
+        all of the org.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -226,6 +233,17 @@ class DeliveryServiceASGIApplication(ConnectASGIApplication[DeliveryService]):
                         stream_type=StreamType.UNARY,
                     ),
                     function=svc.get_receipts,
+                ),
+                "/b2b.v1.DeliveryService/ListOverdueDeliveries": Endpoint.unary(
+                    method=MethodInfo(
+                        name="ListOverdueDeliveries",
+                        service_name="b2b.v1.DeliveryService",
+                        input=ListOverdueDeliveriesRequest,
+                        output=ListOverdueDeliveriesResponse,
+                        idempotency_level=IdempotencyLevel.UNKNOWN,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=svc.list_overdue_deliveries,
                 ),
             },
             interceptors=interceptors,
@@ -479,6 +497,30 @@ class DeliveryServiceClient(ConnectClient):
             headers=headers,
             timeout_ms=timeout_ms,
         )
+    async def list_overdue_deliveries(
+        self,
+        request: ListOverdueDeliveriesRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+    ) -> ListOverdueDeliveriesResponse:
+        """
+        Lists messages that were not acknowledged in time: for a bot those that it sent, for an org admin
+        all of the org.
+        """
+        return await self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="ListOverdueDeliveries",
+                service_name="b2b.v1.DeliveryService",
+                input=ListOverdueDeliveriesRequest,
+                output=ListOverdueDeliveriesResponse,
+                idempotency_level=IdempotencyLevel.UNKNOWN,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+        )
 
 class DeliveryServiceSync(Protocol):
     """
@@ -546,6 +588,13 @@ class DeliveryServiceSync(Protocol):
         """
         Says what became of a message at each bot that it is addressed to, for those who may read the
         message.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    def list_overdue_deliveries(self, request: ListOverdueDeliveriesRequest, ctx: RequestContext[ListOverdueDeliveriesRequest, ListOverdueDeliveriesResponse], /) -> ListOverdueDeliveriesResponse:
+        """
+        Lists messages that were not acknowledged in time: for a bot those that it sent, for an org admin
+        all of the org.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -674,6 +723,17 @@ class DeliveryServiceWSGIApplication(ConnectWSGIApplication):
                         stream_type=StreamType.UNARY,
                     ),
                     function=service.get_receipts,
+                ),
+                "/b2b.v1.DeliveryService/ListOverdueDeliveries": EndpointSync.unary(
+                    method=MethodInfo(
+                        name="ListOverdueDeliveries",
+                        service_name="b2b.v1.DeliveryService",
+                        input=ListOverdueDeliveriesRequest,
+                        output=ListOverdueDeliveriesResponse,
+                        idempotency_level=IdempotencyLevel.UNKNOWN,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=service.list_overdue_deliveries,
                 ),
             },
             interceptors=interceptors,
@@ -921,6 +981,30 @@ class DeliveryServiceClientSync(ConnectClientSync):
                 service_name="b2b.v1.DeliveryService",
                 input=GetReceiptsRequest,
                 output=GetReceiptsResponse,
+                idempotency_level=IdempotencyLevel.UNKNOWN,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+        )
+    def list_overdue_deliveries(
+        self,
+        request: ListOverdueDeliveriesRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+    ) -> ListOverdueDeliveriesResponse:
+        """
+        Lists messages that were not acknowledged in time: for a bot those that it sent, for an org admin
+        all of the org.
+        """
+        return self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="ListOverdueDeliveries",
+                service_name="b2b.v1.DeliveryService",
+                input=ListOverdueDeliveriesRequest,
+                output=ListOverdueDeliveriesResponse,
                 idempotency_level=IdempotencyLevel.UNKNOWN,
                 stream_type=StreamType.UNARY,
             ),

@@ -303,6 +303,134 @@ class Receipt(Message[_ReceiptFields]):
         reason: str
         due_at: Timestamp | None
 
+_OverduePartyFields: TypeAlias = Literal["id", "name"]
+
+class OverdueParty(Message[_OverduePartyFields]):
+    """
+    A bot of a message that is overdue.
+
+    ```proto
+    message b2b.v1.OverdueParty
+    ```
+
+    Attributes:
+        id:
+            Its id.
+
+            ```proto
+            string id = 1;
+            ```
+        name:
+            Its name.
+
+            ```proto
+            string name = 2;
+            ```
+    """
+
+    __slots__ = ("id", "name")
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            id: str = "",
+            name: str = "",
+        ) -> None:
+            pass
+
+        id: str
+        name: str
+
+_OverdueMessageFields: TypeAlias = Literal["message_id", "thread_id", "channel_id", "sender", "due_at", "escalated_to", "count", "receipts"]
+
+class OverdueMessage(Message[_OverdueMessageFields]):
+    """
+    A message that was not acknowledged in time.
+
+    ```proto
+    message b2b.v1.OverdueMessage
+    ```
+
+    Attributes:
+        message_id:
+            The message.
+
+            ```proto
+            string message_id = 1;
+            ```
+        thread_id:
+            Its thread.
+
+            ```proto
+            optional string thread_id = 2;
+            ```
+        channel_id:
+            Its channel.
+
+            ```proto
+            optional string channel_id = 3;
+            ```
+        sender:
+            The bot that sent it.
+
+            ```proto
+            optional b2b.v1.OverdueParty sender = 4;
+            ```
+        due_at:
+            Until when it should be acknowledged.
+
+            ```proto
+            optional google.protobuf.Timestamp due_at = 5;
+            ```
+        escalated_to:
+            The bot that was told; absent: people.
+
+            ```proto
+            optional b2b.v1.OverdueParty escalated_to = 6;
+            ```
+        count:
+            How many addressees have not acknowledged it; 0: there are none any more.
+
+            ```proto
+            int32 count = 7;
+            ```
+        receipts:
+            What became of the message at the first of them, by id.
+
+            ```proto
+            repeated b2b.v1.Receipt receipts = 8;
+            ```
+    """
+
+    __slots__ = ("message_id", "thread_id", "channel_id", "sender", "due_at", "escalated_to", "count", "receipts")
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            message_id: str = "",
+            thread_id: str | None = None,
+            channel_id: str | None = None,
+            sender: OverdueParty | None = None,
+            due_at: Timestamp | None = None,
+            escalated_to: OverdueParty | None = None,
+            count: int = 0,
+            receipts: list[Receipt] | None = None,
+        ) -> None:
+            pass
+
+        message_id: str
+        thread_id: str
+        channel_id: str
+        sender: OverdueParty | None
+        due_at: Timestamp | None
+        escalated_to: OverdueParty | None
+        count: int
+        receipts: list[Receipt]
+
 class AddressedBy(Enum):
     """
     Why a message is addressed to a bot. Of several reasons the first in this order counts.
@@ -561,7 +689,7 @@ class WaitsFor(Enum):
 
 
 _DESC = file_desc(
-    b'\n\x14b2b/v1/receipt.proto\x12\x06b2b.v1\x1a\x1bb2b/options/v1/limits.proto\x1a\x1cb2b/options/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto"\xe3\x01\n\tRecipient\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12%\n\x03why\x18\x03 \x01(\x0e2\x13.b2b.v1.AddressedByR\x03why\x12+\n\x05reach\x18\x04 \x03(\x0e2\r.b2b.v1.ReachR\x05reachB\x06\xe2\xb5\x18\x02\x08p\x12L\n\roffline_since\x18\x05 \x01(\x0b2\x1a.google.protobuf.TimestampH\x00R\x0cofflineSinceB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01B\x10\n\x0e_offline_since"\xb1\x01\n\nNotReached\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x1b\n\x02id\x18\x02 \x01(\tH\x00R\x02idB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01\x12%\n\x03why\x18\x03 \x01(\x0e2\x13.b2b.v1.AddressedByR\x03why\x120\n\x06reason\x18\x04 \x01(\x0e2\x18.b2b.v1.NotReachedReasonR\x06reason\x12\x12\n\x04hint\x18\x05 \x01(\tR\x04hintB\x05\n\x03_id"\xc2\x01\n\nRecipients\x12\x14\n\x05count\x18\x01 \x01(\x05R\x05count\x127\n\taddressed\x18\x02 \x03(\x0b2\x11.b2b.v1.RecipientR\taddressedB\x06\xe2\xb5\x18\x02\x08n\x12;\n\x0bnot_reached\x18\x03 \x03(\x0b2\x12.b2b.v1.NotReachedR\nnotReachedB\x06\xe2\xb5\x18\x02\x08o\x12(\n\x10more_not_reached\x18\x04 \x01(\x08R\x0emoreNotReached"\xae\x03\n\x07Receipt\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12%\n\x03why\x18\x03 \x01(\x0e2\x13.b2b.v1.AddressedByR\x03why\x12*\n\x05state\x18\x04 \x01(\x0e2\x14.b2b.v1.ReceiptStateR\x05state\x12%\n\x07attempt\x18\x05 \x01(\x05H\x00R\x07attemptB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01\x12\'\n\x08progress\x18\x06 \x01(\tH\x01R\x08progressB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01\x12:\n\twaits_for\x18\x07 \x01(\x0e2\x10.b2b.v1.WaitsForH\x02R\x08waitsForB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01\x12#\n\x06reason\x18\x08 \x01(\tH\x03R\x06reasonB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01\x12>\n\x06due_at\x18\t \x01(\x0b2\x1a.google.protobuf.TimestampH\x04R\x05dueAtB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01B\n\n\x08_attemptB\x0b\n\t_progressB\x0c\n\n_waits_forB\t\n\x07_reasonB\t\n\x07_due_at*\x8c\x01\n\x0bAddressedBy\x12\x1c\n\x18ADDRESSED_BY_UNSPECIFIED\x10\x00\x12\x17\n\x13ADDRESSED_BY_DIRECT\x10\x01\x12\x18\n\x14ADDRESSED_BY_MENTION\x10\x02\x12\x16\n\x12ADDRESSED_BY_REPLY\x10\x03\x12\x14\n\x10ADDRESSED_BY_ALL\x10\x04*S\n\x05Reach\x12\x15\n\x11REACH_UNSPECIFIED\x10\x00\x12\x0e\n\nREACH_LIVE\x10\x01\x12\x11\n\rREACH_WEBHOOK\x10\x02\x12\x10\n\x0cREACH_WORKER\x10\x03*\xa4\x02\n\x10NotReachedReason\x12"\n\x1eNOT_REACHED_REASON_UNSPECIFIED\x10\x00\x12\x1e\n\x1aNOT_REACHED_REASON_UNKNOWN\x10\x01\x12$\n NOT_REACHED_REASON_NOT_IN_THREAD\x10\x02\x12\x1b\n\x17NOT_REACHED_REASON_LEFT\x10\x03\x12\x1e\n\x1aNOT_REACHED_REASON_PENDING\x10\x04\x12\x1f\n\x1bNOT_REACHED_REASON_REJECTED\x10\x05\x12\x1e\n\x1aNOT_REACHED_REASON_DELETED\x10\x06\x12(\n$NOT_REACHED_REASON_TOO_MANY_MENTIONS\x10\x07*\xe6\x01\n\x0cReceiptState\x12\x1d\n\x19RECEIPT_STATE_UNSPECIFIED\x10\x00\x12\x1d\n\x19RECEIPT_STATE_UNCONFIRMED\x10\x01\x12\x18\n\x14RECEIPT_STATE_QUEUED\x10\x02\x12\x19\n\x15RECEIPT_STATE_WORKING\x10\x03\x12\x19\n\x15RECEIPT_STATE_WAITING\x10\x04\x12\x16\n\x12RECEIPT_STATE_DONE\x10\x05\x12\x18\n\x14RECEIPT_STATE_FAILED\x10\x06\x12\x16\n\x12RECEIPT_STATE_DEAD\x10\x07*M\n\x08WaitsFor\x12\x19\n\x15WAITS_FOR_UNSPECIFIED\x10\x00\x12\x13\n\x0fWAITS_FOR_HUMAN\x10\x01\x12\x11\n\rWAITS_FOR_BOT\x10\x02B1Z/github.com/b2b-protocol/b2b/sdk/go/b2b/v1;b2bv1b\x06proto3',
+    b'\n\x14b2b/v1/receipt.proto\x12\x06b2b.v1\x1a\x1bb2b/options/v1/limits.proto\x1a\x1cb2b/options/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto"\xe3\x01\n\tRecipient\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12%\n\x03why\x18\x03 \x01(\x0e2\x13.b2b.v1.AddressedByR\x03why\x12+\n\x05reach\x18\x04 \x03(\x0e2\r.b2b.v1.ReachR\x05reachB\x06\xe2\xb5\x18\x02\x08p\x12L\n\roffline_since\x18\x05 \x01(\x0b2\x1a.google.protobuf.TimestampH\x00R\x0cofflineSinceB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01B\x10\n\x0e_offline_since"\xb1\x01\n\nNotReached\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x1b\n\x02id\x18\x02 \x01(\tH\x00R\x02idB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01\x12%\n\x03why\x18\x03 \x01(\x0e2\x13.b2b.v1.AddressedByR\x03why\x120\n\x06reason\x18\x04 \x01(\x0e2\x18.b2b.v1.NotReachedReasonR\x06reason\x12\x12\n\x04hint\x18\x05 \x01(\tR\x04hintB\x05\n\x03_id"\xc2\x01\n\nRecipients\x12\x14\n\x05count\x18\x01 \x01(\x05R\x05count\x127\n\taddressed\x18\x02 \x03(\x0b2\x11.b2b.v1.RecipientR\taddressedB\x06\xe2\xb5\x18\x02\x08n\x12;\n\x0bnot_reached\x18\x03 \x03(\x0b2\x12.b2b.v1.NotReachedR\nnotReachedB\x06\xe2\xb5\x18\x02\x08o\x12(\n\x10more_not_reached\x18\x04 \x01(\x08R\x0emoreNotReached"\xae\x03\n\x07Receipt\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12%\n\x03why\x18\x03 \x01(\x0e2\x13.b2b.v1.AddressedByR\x03why\x12*\n\x05state\x18\x04 \x01(\x0e2\x14.b2b.v1.ReceiptStateR\x05state\x12%\n\x07attempt\x18\x05 \x01(\x05H\x00R\x07attemptB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01\x12\'\n\x08progress\x18\x06 \x01(\tH\x01R\x08progressB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01\x12:\n\twaits_for\x18\x07 \x01(\x0e2\x10.b2b.v1.WaitsForH\x02R\x08waitsForB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01\x12#\n\x06reason\x18\x08 \x01(\tH\x03R\x06reasonB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01\x12>\n\x06due_at\x18\t \x01(\x0b2\x1a.google.protobuf.TimestampH\x04R\x05dueAtB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01B\n\n\x08_attemptB\x0b\n\t_progressB\x0c\n\n_waits_forB\t\n\x07_reasonB\t\n\x07_due_at"2\n\x0cOverdueParty\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name"\xa5\x03\n\x0eOverdueMessage\x12\x1d\n\nmessage_id\x18\x01 \x01(\tR\tmessageId\x12(\n\tthread_id\x18\x02 \x01(\tH\x00R\x08threadIdB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01\x12*\n\nchannel_id\x18\x03 \x01(\tH\x01R\tchannelIdB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01\x12,\n\x06sender\x18\x04 \x01(\x0b2\x14.b2b.v1.OverduePartyR\x06sender\x121\n\x06due_at\x18\x05 \x01(\x0b2\x1a.google.protobuf.TimestampR\x05dueAt\x12D\n\x0cescalated_to\x18\x06 \x01(\x0b2\x14.b2b.v1.OverduePartyH\x02R\x0bescalatedToB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01\x12\x14\n\x05count\x18\x07 \x01(\x05R\x05count\x123\n\x08receipts\x18\x08 \x03(\x0b2\x0f.b2b.v1.ReceiptR\x08receiptsB\x06\xe2\xb5\x18\x02\x08nB\x0c\n\n_thread_idB\r\n\x0b_channel_idB\x0f\n\r_escalated_to*\x8c\x01\n\x0bAddressedBy\x12\x1c\n\x18ADDRESSED_BY_UNSPECIFIED\x10\x00\x12\x17\n\x13ADDRESSED_BY_DIRECT\x10\x01\x12\x18\n\x14ADDRESSED_BY_MENTION\x10\x02\x12\x16\n\x12ADDRESSED_BY_REPLY\x10\x03\x12\x14\n\x10ADDRESSED_BY_ALL\x10\x04*S\n\x05Reach\x12\x15\n\x11REACH_UNSPECIFIED\x10\x00\x12\x0e\n\nREACH_LIVE\x10\x01\x12\x11\n\rREACH_WEBHOOK\x10\x02\x12\x10\n\x0cREACH_WORKER\x10\x03*\xa4\x02\n\x10NotReachedReason\x12"\n\x1eNOT_REACHED_REASON_UNSPECIFIED\x10\x00\x12\x1e\n\x1aNOT_REACHED_REASON_UNKNOWN\x10\x01\x12$\n NOT_REACHED_REASON_NOT_IN_THREAD\x10\x02\x12\x1b\n\x17NOT_REACHED_REASON_LEFT\x10\x03\x12\x1e\n\x1aNOT_REACHED_REASON_PENDING\x10\x04\x12\x1f\n\x1bNOT_REACHED_REASON_REJECTED\x10\x05\x12\x1e\n\x1aNOT_REACHED_REASON_DELETED\x10\x06\x12(\n$NOT_REACHED_REASON_TOO_MANY_MENTIONS\x10\x07*\xe6\x01\n\x0cReceiptState\x12\x1d\n\x19RECEIPT_STATE_UNSPECIFIED\x10\x00\x12\x1d\n\x19RECEIPT_STATE_UNCONFIRMED\x10\x01\x12\x18\n\x14RECEIPT_STATE_QUEUED\x10\x02\x12\x19\n\x15RECEIPT_STATE_WORKING\x10\x03\x12\x19\n\x15RECEIPT_STATE_WAITING\x10\x04\x12\x16\n\x12RECEIPT_STATE_DONE\x10\x05\x12\x18\n\x14RECEIPT_STATE_FAILED\x10\x06\x12\x16\n\x12RECEIPT_STATE_DEAD\x10\x07*M\n\x08WaitsFor\x12\x19\n\x15WAITS_FOR_UNSPECIFIED\x10\x00\x12\x13\n\x0fWAITS_FOR_HUMAN\x10\x01\x12\x11\n\rWAITS_FOR_BOT\x10\x02B1Z/github.com/b2b-protocol/b2b/sdk/go/b2b/v1;b2bv1b\x06proto3',
     [
         limits_pb.desc(),
         options_pb.desc(),
@@ -572,6 +700,8 @@ _DESC = file_desc(
         "NotReached": NotReached,
         "Recipients": Recipients,
         "Receipt": Receipt,
+        "OverdueParty": OverdueParty,
+        "OverdueMessage": OverdueMessage,
         "AddressedBy": AddressedBy,
         "Reach": Reach,
         "NotReachedReason": NotReachedReason,
