@@ -45,6 +45,9 @@ func (f *fake) LogBacklog(context.Context) (all, most int64, err error) {
 	f.calls++
 	return 12, 7, nil
 }
+func (*fake) InboxCounts(context.Context) (store.InboxCounts, error) {
+	return store.InboxCounts{Deliveries: map[store.DeliveryState]int64{store.DeliveryDead: 3}, OldestQueued: 1}, nil
+}
 func (*fake) SearchLag(context.Context) (all, most int64, err error) { return 14, 9, nil }
 
 func (f *fake) Caches() (tokens, sessions auth.CacheStats) {

@@ -49,6 +49,8 @@ type Store interface {
 	LogBacklog(ctx context.Context) (all, most int64, err error)
 	// SearchLag returns the same for the search index.
 	SearchLag(ctx context.Context) (all, most int64, err error)
+	// InboxCounts returns what the inboxes of all bots have.
+	InboxCounts(ctx context.Context) (store.InboxCounts, error)
 }
 
 // Disk is the disk of the data folder, in bytes. What is not known is 0.
@@ -60,8 +62,8 @@ type Disk struct {
 const (
 	// pingTime bounds the questions to the database of a scrape.
 	pingTime = 2 * time.Second
-	// backlogLife is how long the backlog of the index is kept, since it takes a query.
-	backlogLife = 10 * time.Second
+	// countLife is how long a number is kept that takes a query.
+	countLife = 10 * time.Second
 )
 
 // Read registers the metrics that a scrape reads.
@@ -88,10 +90,12 @@ type collector struct {
 	changesWaiting, undone, pool, poolMax, poolWaits, poolWait, lookup family
 	backlog, backlogMost, searchBacklog, searchBacklogMost             family
 	webhooksWaiting, deadLetters                                       family
+	deliveries, oldestQueued                                           family
 	leaseHeld, leaseLapses                                             family
 	diskFree, diskSize, databaseSize                                   family
 
-	ofLog, ofSearch backlog
+	ofLog, ofSearch recent[backlog]
+	ofInboxes       recent[store.InboxCounts]
 }
 
 func newCollector(s Sources, calls *calls) *collector {
@@ -148,6 +152,9 @@ func newCollector(s Sources, calls *calls) *collector {
 	c.webhooksWaiting = gauge("b2b_webhook_deliveries_waiting", "Events that wait for another attempt to deliver them to a webhook of this node.")
 	c.deadLetters = counter("b2b_webhook_dead_letters_total", "Events that became dead letters of a webhook on this node.")
 
+	c.deliveries = gauge("b2b_inbox_deliveries", "Deliveries in the inboxes of bots that are not settled, by state: queued, leased (a worker has it), waiting, failed or dead. Read every 10 seconds.", "state")
+	c.oldestQueued = gauge("b2b_inbox_oldest_queued_seconds", "Age of the oldest delivery that is queued; 0: none is. Read every 10 seconds.")
+
 	c.leaseHeld = gauge("b2b_node_lease_held", "1 while the lease of this node is live, else 0.")
 	c.leaseLapses = counter("b2b_node_lease_lapses_total", "Times that the lease of this node ended before it was renewed.")
 	c.diskFree = gauge("b2b_data_disk_free_bytes", "Bytes that this process may still write to the disk of the data folder.")
@@ -174,6 +181,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	e := emitter(out)
 	c.collectConnections(e)
 	c.collectLog(e)
+	c.collectInboxes(e)
 	c.collectLimits(e)
 	c.collectDatabase(e)
 	hooks := c.Webhooks.Stats()
@@ -226,35 +234,66 @@ func (c *collector) collectLog(e emitter) {
 	e.send(c.slow, float64(h.Slow))
 	e.send(c.subscriptionsRefused, float64(h.Refused))
 	e.send(c.relistened, float64(h.Relistened))
-	if all, most, err := c.ofLog.get(c.Store.LogBacklog); err == nil {
-		e.send(c.backlog, float64(all))
-		e.send(c.backlogMost, float64(most))
+	if b, err := c.ofLog.get(backlogBy(c.Store.LogBacklog)); err == nil {
+		e.send(c.backlog, float64(b.all))
+		e.send(c.backlogMost, float64(b.most))
 	}
-	if all, most, err := c.ofSearch.get(c.Store.SearchLag); err == nil {
-		e.send(c.searchBacklog, float64(all))
-		e.send(c.searchBacklogMost, float64(most))
+	if b, err := c.ofSearch.get(backlogBy(c.Store.SearchLag)); err == nil {
+		e.send(c.searchBacklog, float64(b.all))
+		e.send(c.searchBacklogMost, float64(b.most))
 	}
 }
 
-// backlog is the number of events that are not in an index yet, as it was read last.
-type backlog struct {
-	mu        sync.Mutex
-	at        time.Time
-	all, most int64
-	err       error
+// deliveryStates are the states of deliveries, by their labels.
+var deliveryStates = map[store.DeliveryState]string{
+	store.DeliveryQueued: "queued", store.DeliveryLeased: "leased", store.DeliveryWaiting: "waiting",
+	store.DeliveryFailed: "failed", store.DeliveryDead: "dead",
 }
 
-// get reads the backlog, or returns what it read a moment ago.
-func (b *backlog) get(read func(context.Context) (all, most int64, err error)) (all, most int64, err error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.at.IsZero() || time.Since(b.at) >= backlogLife {
+func (c *collector) collectInboxes(e emitter) {
+	n, err := c.ofInboxes.get(c.Store.InboxCounts)
+	if err != nil {
+		return
+	}
+	for state, label := range deliveryStates {
+		e.send(c.deliveries, float64(n.Deliveries[state]), label)
+	}
+	age := 0.0
+	if n.OldestQueued > 0 {
+		age = max(time.Since(time.UnixMilli(n.OldestQueued)).Seconds(), 0)
+	}
+	e.send(c.oldestQueued, age)
+}
+
+// backlog is the number of events that are not in an index yet: of all, and the most of one.
+type backlog struct{ all, most int64 }
+
+func backlogBy(read func(context.Context) (all, most int64, err error)) func(context.Context) (backlog, error) {
+	return func(ctx context.Context) (b backlog, err error) {
+		b.all, b.most, err = read(ctx)
+		return b, err
+	}
+}
+
+// recent is what was read last.
+type recent[T any] struct {
+	mu    sync.Mutex
+	at    time.Time
+	value T
+	err   error
+}
+
+// get reads, or returns what it read a moment ago.
+func (r *recent[T]) get(read func(context.Context) (T, error)) (T, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.at.IsZero() || time.Since(r.at) >= countLife {
 		ctx, cancel := context.WithTimeout(context.Background(), pingTime)
 		defer cancel()
-		b.all, b.most, b.err = read(ctx)
-		b.at = time.Now()
+		r.value, r.err = read(ctx)
+		r.at = time.Now()
 	}
-	return b.all, b.most, b.err
+	return r.value, r.err
 }
 
 func (c *collector) collectLimits(e emitter) {

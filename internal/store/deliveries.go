@@ -22,6 +22,12 @@ const (
 	DeliveryDead    DeliveryState = 5
 )
 
+// InboxCounts is what the inboxes of all bots have.
+type InboxCounts struct {
+	Deliveries   map[DeliveryState]int64
+	OldestQueued int64 // when the event of the oldest queued one happened, in Unix milliseconds; 0: none is queued
+}
+
 // Delivery is an event addressed to a bot that is not done.
 type Delivery struct {
 	BotID    string        `bun:"bot_id,pk"`

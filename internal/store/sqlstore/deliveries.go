@@ -342,3 +342,22 @@ func (t *tx) pruneInboxes(ctx context.Context, floor int64) error {
 	}
 	return nil
 }
+
+var countDeliveries = read(onDeliveries, "SELECT state, count(*), min(at) FROM deliveries GROUP BY state")
+
+// InboxCounts counts the deliveries of all bots. It reads all of them.
+func (s *Store) InboxCounts(ctx context.Context) (store.InboxCounts, error) {
+	counts := store.InboxCounts{Deliveries: map[store.DeliveryState]int64{}}
+	err := each(ctx, s.reader, func(rows rowSet) error {
+		var state, n, oldest int64
+		if err := rows.Scan(&state, &n, &oldest); err != nil {
+			return err
+		}
+		counts.Deliveries[store.DeliveryState(state)] = n
+		if store.DeliveryState(state) == store.DeliveryQueued {
+			counts.OldestQueued = oldest
+		}
+		return nil
+	}, countDeliveries)
+	return counts, err
+}

@@ -95,6 +95,9 @@ func TestMeter(t *testing.T) {
 			if all, most, err := s.LogBacklog(ctx); err != nil || all != 1 || most != 1 {
 				t.Errorf("the index is %d events behind, %d in one log, %v; want 1", all, most, err)
 			}
+			if n, err := s.InboxCounts(ctx); err != nil || len(n.Deliveries) != 0 || n.OldestQueued != 0 {
+				t.Errorf("without inboxes there are %v, %v", n, err)
+			}
 			stats := s.Stats()
 			m.mu.Lock()
 			defer m.mu.Unlock()
