@@ -154,6 +154,7 @@ func refusedDeadlines(t *T) {
 	refused("VALIDATION_ERROR", J{"escalate_to": "cyd"})
 	stranger := t.Org().Bot("stranger")
 	refused("NOT_FOUND", J{"escalate_to": stranger.ID})
+	refused("BOT_NOT_ACTIVE", J{"escalate_to": h.PendingBot("newbie").ID})
 	t.Do("POST", thr(id, "/messages"), h.Ann, J{"content": "to nobody", "ack_by": 600}).Refused(400, "VALIDATION_ERROR")
 	t.Do("POST", thr(id, "/messages"), h.Ann, J{"content": "@ghost", "ack_by": 600}).Refused(400, "VALIDATION_ERROR")
 	t.Get(thr(id, "/messages"), h.Ann).OK().Len("", 0)

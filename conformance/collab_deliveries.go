@@ -350,7 +350,7 @@ func returnedDelivery(t *T) {
 	}
 	h.Settings(J{"delivery_attempts": 1})
 	t.answer(h.Bob, "nack", again, J{"reason": "again"}).OK().Equal("state", "dead")
-	t.Do("POST", "/api/inbox/redeliver", h.Bob, J{"ids": []any{again["id"]}}).OK().Equal("redelivered", 1)
+	t.Do("POST", "/api/inbox/redeliver", h.Bob, J{"ids": []any{again["id"], again["id"]}}).OK().Equal("redelivered", 1)
 	t.ack(h.Bob, t.claimed(h.Bob, nil))
 }
 

@@ -11,7 +11,7 @@ const hitShape = "kind:=message|thread|artifact|bot|file id:s at:i highlights:a"
 // searchChecks returns the checks of the profile search.
 func searchChecks() []Check {
 	return []Check{
-		{[]string{"B2B-SRCH-001", "B2B-SRCH-002", "B2B-SRCH-010", "B2B-SRCH-020"}, "messages, threads, artifacts and bots are found by their words", searchKinds},
+		{[]string{"B2B-SRCH-001", "B2B-SRCH-002", "B2B-SRCH-009", "B2B-SRCH-010", "B2B-SRCH-020"}, "messages, threads, artifacts and bots are found by their words", searchKinds},
 		{[]string{"B2B-SRCH-003"}, "a caller finds what it may read, and nothing else", searchAccess},
 		{[]string{"B2B-SRCH-002", "B2B-SRCH-003", "B2B-FILE-020"}, "files are found by their names, by those who may know of them", searchFiles},
 		{[]string{"B2B-SRCH-004"}, "what was left, removed or changed is found no longer", searchGone},
@@ -45,7 +45,7 @@ func (t *T) indexed(by Caller, q string, want ...string) {
 func searchKinds(t *T) {
 	o := t.Org()
 	ann, bob := o.Bot("ann"), o.Bot("bob")
-	t.Do("PATCH", "/api/me/profile", bob, J{"bio": "knows every Zebrafish"}).OK()
+	t.Do("PATCH", "/api/me/profile", bob, J{"bio": "knows every Zebrafish", "tags": []string{"tab\tdanio"}}).OK()
 	thread := t.Do("POST", "/api/threads", ann, J{"topic": "About zebrafish", "participants": []string{"bob"}}).OK().Str("id")
 	message := t.say(ann, thread, "The zebrafish\nswims").OK().Str("id")
 	dm := t.dm(ann, "bob", "zebrafish again").OK()
@@ -73,6 +73,9 @@ func searchKinds(t *T) {
 		Equal("items.3.highlights.0.fragments.1.text", "zebrafish").Equal("items.3.highlights.0.fragments.1.hit", true).
 		Equal("items.3.highlights.0.fragments.2.text", " swims")
 	r.Equal("items.4.highlights.0.field", "topic").Equal("items.5.highlights.0.field", "bio").Equal("items.5.name", "bob")
+	t.search(ann, "danio").OK().Equal("items.0.id", bob.ID).Equal("items.0.highlights.0.fragments.1.text", "danio")
+	t.search(ann, "zebrafish", "channel_id", thread).OK().Len("items", 0)
+	t.search(ann, "zebrafish", "thread_id", dm.Str("channel_id")).OK().Len("items", 0)
 }
 
 func searchAccess(t *T) {
@@ -304,7 +307,15 @@ func searchPages(t *T) {
 			}
 		}
 	}
-	t.search(h.Ann, "heron", "cursor", "n.zzzz.5").Refused(410, "CURSOR_EXPIRED")
+	first := t.search(h.Ann, "heron", "limit", "4").OK().Str("cursor")
+	for _, other := range [][]string{{"heron", "kinds", "message"}, {"heron", "sort", "best"}, {"ibis"}} {
+		t.search(h.Ann, other[0], append(other[1:], "cursor", first)...).Refused(400, "VALIDATION_ERROR")
+	}
+	t.search(newFixture(t).Ann, "heron", "cursor", first).Refused(400, "VALIDATION_ERROR")
+	if parts := strings.Split(first, "."); len(parts) == 4 { // of this server: the number of the index
+		parts[2] = "zzzz"
+		t.search(h.Ann, "heron", "cursor", strings.Join(parts, ".")).Refused(410, "CURSOR_EXPIRED")
+	}
 	t.search(h.Ann, "heron", "limit", "4", "sort", "best", "cursor", t.search(h.Ann, "heron", "limit", "4").OK().Str("cursor")).Refused(400, "VALIDATION_ERROR")
 }
 

@@ -126,7 +126,10 @@ func FillReceipt(r *b2bv1.Receipt, d *store.Delivery) {
 	case store.DeliveryDead:
 		r.State = b2bv1.ReceiptState_RECEIPT_STATE_DEAD
 	}
-	r.Attempt, r.Progress, r.Reason = new(int32(d.Attempt)), d.Progress, d.Reason
+	r.Progress, r.Reason = d.Progress, d.Reason
+	if d.Attempt > 0 && d.State != store.DeliveryWaiting {
+		r.Attempt = new(int32(d.Attempt))
+	}
 	if d.Due > 0 {
 		r.DueAt = timestamppb.New(time.UnixMilli(d.Due))
 	}

@@ -22,11 +22,28 @@ func Fields(s *store.SearchSource) []searchtext.Field {
 	case store.SearchArtifact:
 		return fields(field("artifact_key", &s.Name, 3), field("title", s.Title, 4), field("content", s.Body, 1), field("url", s.More, 1))
 	case store.SearchBot:
-		return fields(field("name", &s.Name, 4), field("role", s.Title, 2), field("bio", s.Body, 1), field("profile", s.More, 1))
+		return fields(field("name", &s.Name, 4), field("role", s.Title, 2), field("bio", s.Body, 1), field("profile", profileOf(s.More), 1))
 	case store.SearchFile:
 		return fields(field("name", &s.Name, 4))
 	}
 	return nil
+}
+
+// profileOf returns the texts of a profile, whose tags are a JSON array.
+func profileOf(parts *string) *string {
+	if parts == nil {
+		return nil
+	}
+	var texts []string
+	for part := range strings.SplitSeq(*parts, store.SearchParts) {
+		if strings.HasPrefix(part, "[") {
+			part = *textsOf(&part)
+		}
+		if part != "" {
+			texts = append(texts, part)
+		}
+	}
+	return new(strings.Join(texts, "\n"))
 }
 
 func field(name string, text *string, weight int) searchtext.Field {

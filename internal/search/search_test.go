@@ -34,16 +34,21 @@ func onEach(t *testing.T, run func(*fixture)) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f := &fixture{T: t, Store: sqltest.Open(t, open(t)), ctx: t.Context(), clock: 1_767_225_600_000, postgres: name == "postgres"}
-			f.change("", func(tx store.Tx) error {
-				return tx.CreateOrg(f.ctx, &store.Org{ID: "org", Name: "org", SecretHash: "x", Status: store.OrgActive, CreatedAt: f.clock})
-			})
-			f.change("org", func(tx store.Tx) error {
-				return tx.CreateThread(f.ctx, &store.Thread{ID: "t", OrgID: "org", Topic: "topic", Status: "resolved", Visibility: "members", JoinPolicy: "open", CreatedAt: f.clock}, nil)
-			})
-			run(f)
+			run(newFixture(t, open(t)))
 		})
 	}
+}
+
+func newFixture(t *testing.T, url string) *fixture {
+	t.Helper()
+	f := &fixture{T: t, Store: sqltest.Open(t, url), ctx: t.Context(), clock: 1_767_225_600_000, postgres: sqlstore.IsPostgres(url)}
+	f.change("", func(tx store.Tx) error {
+		return tx.CreateOrg(f.ctx, &store.Org{ID: "org", Name: "org", SecretHash: "x", Status: store.OrgActive, CreatedAt: f.clock})
+	})
+	f.change("org", func(tx store.Tx) error {
+		return tx.CreateThread(f.ctx, &store.Thread{ID: "t", OrgID: "org", Topic: "topic", Status: "resolved", Visibility: "members", JoinPolicy: "open", CreatedAt: f.clock}, nil)
+	})
+	return f
 }
 
 // fixture is an org with a thread, in which messages are written.
@@ -51,9 +56,9 @@ type fixture struct {
 	*testing.T
 	*sqlstore.Store
 	ctx      context.Context
+	postgres bool
 	clock    int64
 	sent     []string // the contents, in order; the id of each is m and its index
-	postgres bool
 }
 
 func (f *fixture) change(org string, fn func(store.Tx) error) {
@@ -301,27 +306,23 @@ func TestForgets(t *testing.T) {
 // TestNodes: two nodes that index at the same time add every event once.
 func TestNodes(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(f *fixture) {
-		if !f.postgres {
-			f.Skip("one process has an SQLite database")
+	f := newFixture(t, pgtest.URL(t)) // an SQLite database has one process
+	a, b := f.indexer("n1"), f.indexer("n2")
+	done := make(chan error, 2)
+	ctx, cancel := context.WithCancel(f.ctx)
+	for _, x := range []*search.Indexer{a, b} {
+		go func() { done <- x.Run(ctx) }()
+	}
+	for i := range 30 {
+		f.say("all", fmt.Sprint("word", i%2))
+	}
+	waittest.Until(f, "all messages are found", func() bool { return len(f.found(search.Query{}, "all")) == 30 })
+	cancel()
+	for range 2 {
+		if err := <-done; err != nil {
+			f.Error(err)
 		}
-		a, b := f.indexer("n1"), f.indexer("n2")
-		done := make(chan error, 2)
-		ctx, cancel := context.WithCancel(f.ctx)
-		for _, x := range []*search.Indexer{a, b} {
-			go func() { done <- x.Run(ctx) }()
-		}
-		for i := range 30 {
-			f.say("all", fmt.Sprint("word", i%2))
-		}
-		waittest.Until(f, "all messages are found", func() bool { return len(f.found(search.Query{}, "all")) == 30 })
-		cancel()
-		for range 2 {
-			if err := <-done; err != nil {
-				f.Error(err)
-			}
-		}
-		f.want("all")
-		f.want("word1")
-	})
+	}
+	f.want("all")
+	f.want("word1")
 }

@@ -69,7 +69,7 @@ func (c *core) newDeadline(ctx context.Context, tx deadlineTx, req acking, kind 
 		case err != nil:
 			return nil, fmt.Errorf("look up whom a message is escalated to: %w", err)
 		case bot.JoinStatus != store.BotActive:
-			return nil, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_BOT_NOT_ACTIVE, "escalate_to: the bot is not active")
+			return nil, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_BOT_NOT_ACTIVE, "escalate_to: the bot is not active").WithStatus(400)
 		}
 		inside, err := isInside(ctx, tx, kind, scope, bot.ID)
 		if err != nil {

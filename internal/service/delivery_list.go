@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/b2b-protocol/b2b/internal/call"
@@ -112,7 +113,10 @@ func (s *deliveryService) RedeliverDead(ctx context.Context, req *b2bv1.Redelive
 // ended returns the deliveries of a bot with these ids; without any the oldest that failed or are
 // dead.
 func (s *deliveryService) ended(ctx context.Context, tx deliveryTx, bot string, ids []string) (rows []store.Delivery, err error) {
-	for _, id := range ids {
+	for i, id := range ids {
+		if slices.Contains(ids[:i], id) {
+			continue
+		}
 		d, err := tx.Delivery(ctx, bot, inbox.ParseID(id))
 		if err != nil {
 			return nil, notFound(err, "delivery")

@@ -64,6 +64,7 @@ type Tx interface {
 	channelTx
 	deliveryTx
 	decisionTx
+	overdueTx
 	fileTx
 	leaseTx
 	orgTx

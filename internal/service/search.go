@@ -70,7 +70,11 @@ func (s *searchService) Search(ctx context.Context, req *b2bv1.SearchRequest) (*
 	if err != nil {
 		return nil, call.Invalid("q: %v", err)
 	}
-	cursor, err := parseSearchCursor(req.GetCursor(), req.GetSort() == b2bv1.SearchSort_SEARCH_SORT_BEST)
+	mark, err := searchMark(call.CallerOf(ctx).OrgID, req)
+	if err != nil {
+		return nil, err
+	}
+	cursor, err := parseSearchCursor(req.GetCursor(), mark, req.GetSort() == b2bv1.SearchSort_SEARCH_SORT_BEST)
 	if err != nil {
 		return nil, err
 	}
@@ -98,6 +102,14 @@ func (s *searchService) Search(ctx context.Context, req *b2bv1.SearchRequest) (*
 	})
 }
 
+// kindsClause selects documents of some kinds.
+func kindsClause(kinds ...store.SearchKind) (c searchindex.Clause) {
+	for _, k := range kinds {
+		c = append(c, []string{searchindex.Kind(int(k))})
+	}
+	return c
+}
+
 // searchQuery returns the query of the index. The index does not know who calls.
 func (s *searchService) searchQuery(ctx context.Context, req *b2bv1.SearchRequest, words *searchtext.Query) (search.Query, error) {
 	q := search.Query{OrgID: call.CallerOf(ctx).OrgID}
@@ -123,10 +135,11 @@ func (s *searchService) searchQuery(ctx context.Context, req *b2bv1.SearchReques
 		q.Clauses = append(q.Clauses, kinds)
 	}
 	if id := req.GetThreadId(); id != "" {
-		q.Clauses = append(q.Clauses, searchindex.Clause{{searchindex.Scope(id)}})
+		q.Clauses = append(q.Clauses, searchindex.Clause{{searchindex.Scope(id)}},
+			kindsClause(store.SearchThreadMessage, store.SearchThread, store.SearchArtifact))
 	}
 	if id := req.GetChannelId(); id != "" {
-		q.Clauses = append(q.Clauses, searchindex.Clause{{searchindex.Scope(id)}})
+		q.Clauses = append(q.Clauses, searchindex.Clause{{searchindex.Scope(id)}}, kindsClause(store.SearchChannelMessage))
 	}
 	if req.GetAuthor() != "" {
 		bot, err := s.reads.BotID(ctx, q.OrgID, req.GetAuthor())
@@ -183,14 +196,14 @@ func (s *searchService) searchPage(ctx context.Context, x *searching, at searchC
 		}
 		res.Items = outputs(hits[:n])
 		if end > 1 {
-			next := searchCursor{epoch: at.epoch, below: end}.String()
+			next := searchCursor{mark: at.mark, epoch: at.epoch, below: end}.String()
 			res.HasMore, res.Cursor = true, &next
 		}
 		return nil
 	}
 	// The window is what was searched, from its first document to end. The next page sorts it again,
 	// without what came since.
-	next := searchCursor{epoch: at.epoch, best: true, top: at.top, bottom: max(end, at.bottom)}
+	next := searchCursor{mark: at.mark, epoch: at.epoch, best: true, top: at.top, bottom: max(end, at.bottom)}
 	if next.top == 0 && len(hits) > 0 {
 		next.top = hits[0].doc + 1
 	}

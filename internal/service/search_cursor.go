@@ -1,15 +1,21 @@
 package service
 
 import (
+	"fmt"
+	"hash/fnv"
 	"strconv"
 	"strings"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/b2b-protocol/b2b/internal/call"
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
 
 // searchCursor is the page token of a search. It gives no access: each page is searched as the first
 // one is.
 type searchCursor struct {
+	mark  int64 // of the search, by searchMark
 	epoch int64 // of the index; 0: the first page
 	best  bool  // the order
 	// Newest first: below is the document of the last result. Best first: score and below are of the
@@ -20,7 +26,7 @@ type searchCursor struct {
 
 // String returns the text that parseSearchCursor reads.
 func (c searchCursor) String() string {
-	numbers := []int64{c.epoch, c.below}
+	numbers := []int64{c.mark, c.epoch, c.below}
 	kind := "n"
 	if c.best {
 		kind = "b"
@@ -33,14 +39,28 @@ func (c searchCursor) String() string {
 	return string(text)
 }
 
-// parseSearchCursor reads a page token of a search with the order best or newest.
-func parseSearchCursor(text string, best bool) (searchCursor, error) {
-	c := searchCursor{best: best}
+// searchMark returns a number of a search, that of another one differs: by its org, words, filters or
+// order.
+func searchMark(org string, req *b2bv1.SearchRequest) (int64, error) {
+	search := proto.CloneOf(req)
+	search.Cursor, search.Limit = nil, nil
+	text, err := proto.MarshalOptions{Deterministic: true}.Marshal(search)
+	if err != nil {
+		return 0, fmt.Errorf("marshal a search: %w", err)
+	}
+	sum := fnv.New32a()
+	_, _ = sum.Write(append([]byte(org), text...)) // never fails, by its contract
+	return int64(sum.Sum32()), nil
+}
+
+// parseSearchCursor reads a page token of the search with a mark, and the order best or newest.
+func parseSearchCursor(text string, mark int64, best bool) (searchCursor, error) {
+	c := searchCursor{mark: mark, best: best}
 	if text == "" {
 		return c, nil
 	}
 	malformed := call.Invalid("cursor: must be the cursor of the previous page of this search")
-	kind, fields := "n", []*int64{&c.epoch, &c.below}
+	kind, fields := "n", []*int64{&c.mark, &c.epoch, &c.below}
 	var score int64
 	if best {
 		kind, fields = "b", append(fields, &c.top, &c.bottom, &score)
@@ -55,7 +75,7 @@ func parseSearchCursor(text string, best bool) (searchCursor, error) {
 			return c, malformed
 		}
 	}
-	if c.epoch == 0 {
+	if c.epoch == 0 || c.mark != mark {
 		return c, malformed
 	}
 	c.score = int(score)

@@ -83,6 +83,9 @@ type SearchEntry struct {
 	Order int64 `bun:"-"`
 }
 
+// SearchParts is between the parts of the other lines of a profile.
+const SearchParts = "\x1f"
+
 // SearchSource is what the database has of a document. Long texts are cut.
 type SearchSource struct {
 	Kind       SearchKind `bun:"-"`

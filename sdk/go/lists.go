@@ -46,6 +46,11 @@ func (c *Client) EachDelivery(ctx context.Context, req *b2bv1.ListDeliveriesRequ
 	return each(ctx, c.Deliveries.ListDeliveries, req, (*b2bv1.ListDeliveriesResponse).GetItems)
 }
 
+// EachOverdueDelivery returns all entries of ListOverdueDeliveries.
+func (c *Client) EachOverdueDelivery(ctx context.Context, req *b2bv1.ListOverdueDeliveriesRequest) iter.Seq2[*b2bv1.OverdueMessage, error] {
+	return each(ctx, c.Deliveries.ListOverdueDeliveries, req, (*b2bv1.ListOverdueDeliveriesResponse).GetItems)
+}
+
 // EachReceipt returns all entries of GetReceipts.
 func (c *Client) EachReceipt(ctx context.Context, req *b2bv1.GetReceiptsRequest) iter.Seq2[*b2bv1.Receipt, error] {
 	return each(ctx, c.Deliveries.GetReceipts, req, (*b2bv1.GetReceiptsResponse).GetItems)

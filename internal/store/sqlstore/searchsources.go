@@ -31,7 +31,7 @@ var searchSources = map[store.SearchKind]*statement{
 		WHERE n.thread_id = a.thread_id AND n.artifact_key = a.artifact_key AND n.version > a.version) THEN '' ELSE 'current' END
 		FROM artifacts a JOIN threads o ON o.id = a.thread_id LEFT JOIN bots b ON b.id = a.contributor_id WHERE TRUE`),
 	store.SearchBot: searchSource(onBots, "o.id", `o.id, '', '', NULL, NULL, o.created_at,
-		o.name, o.role, o.bio, coalesce(o.function, '') || ' ' || coalesce(o.team, '') || ' ' || coalesce(o.tags, '') || ' ' || coalesce(o.status_text, ''),
+		o.name, o.role, o.bio, coalesce(o.function, '') || '`+store.SearchParts+`' || coalesce(o.team, '') || '`+store.SearchParts+`' || coalesce(o.tags, '') || '`+store.SearchParts+`' || coalesce(o.status_text, ''),
 		0, o.join_status FROM bots o WHERE TRUE`),
 	store.SearchFile: searchSource(onFiles|onBots, "o.id", `o.id, '', '', o.uploader_id, b.name, o.created_at,
 		o.name, o.mime_type, NULL, NULL, o.size, ''

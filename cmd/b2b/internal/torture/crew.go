@@ -12,7 +12,7 @@ import (
 
 const (
 	crewBots  = 5 // of a crew: those that are asked
-	crewLease = 2 * time.Second
+	crewLease = 10 * time.Second // a slow machine needs seconds for a claim and an answer
 	crewMost  = 3 // deliveries that a worker claims at once
 )
 

@@ -102,7 +102,7 @@ func (w *worker) handle(ctx context.Context, d delivery) (alive bool) {
 	ended := d.got.Add(crewLease) // the lease, at the latest
 	sleep(ctx, time.Duration(w.rng.IntN(60))*time.Millisecond)
 	switch n := w.rng.IntN(60); {
-	case n < 4:
+	case n < 3:
 		return false
 	case n < 8:
 		h.until = earlier(h.until, time.Now())
@@ -113,7 +113,7 @@ func (w *worker) handle(ctx context.Context, d delivery) (alive bool) {
 		if w.settle(ctx, "extended", "/api/inbox/"+d.id+"/extend", map[string]any{"lease": d.lease, "lease_seconds": int(crewLease / time.Second)}) {
 			h.until, ended = asked.Add(crewLease), time.Now().Add(crewLease)
 		}
-	case n < 14:
+	case n < 13:
 		sleep(ctx, crewLease+crewLease/4)
 	}
 	h.until = earlier(h.until, time.Now())

@@ -56,7 +56,7 @@ func (m Meter) session(do func(*sqlstore.Store)) int64 {
 	if postgres {
 		before = m.rowsRead()
 	}
-	s, err := sqlstore.Open(m.Context(), sqlstore.Config{URL: m.url})
+	s, err := sqlstore.Open(m.Context(), sqlstore.Config{URL: m.url, Answer: answer})
 	if err != nil {
 		m.Fatal(err)
 	}
