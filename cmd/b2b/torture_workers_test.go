@@ -33,7 +33,7 @@ func TestTortureOfWorkers(t *testing.T) {
 		f := newFleet(t, 3)
 		address := pgtest.URL(t)
 		proxy := f.postgres(address)
-		f.env = append(f.env, "B2B_DATABASE_TIMEOUT=30s") // a machine that is busy with other tests answers late
+		f.env = append(f.env, "B2B_DATABASE_TIMEOUT=30") // a machine that is busy with other tests answers late
 		f.employ(address, func() {
 			proxy.Cut()
 			f.silence(address)
