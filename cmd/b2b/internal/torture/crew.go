@@ -11,9 +11,9 @@ import (
 )
 
 const (
-	crewBots  = 5 // of a crew: those that are asked
+	crewBots  = 5                // of a crew: those that are asked
 	crewLease = 10 * time.Second // a slow machine needs seconds for a claim and an answer
-	crewMost  = 3 // deliveries that a worker claims at once
+	crewMost  = 3                // deliveries that a worker claims at once
 )
 
 // Crew is an org in which the workers of a few bots answer what their bots are asked, each question
