@@ -31,6 +31,15 @@ func profiles() []profile {
 	}
 }
 
+// profileNames returns the names of all profiles, core first.
+func profileNames() []string {
+	names := []string{core}
+	for _, p := range profiles() {
+		names = append(names, p.name)
+	}
+	return names
+}
+
 // profileOf returns the profile of a requirement.
 func profileOf(id string) string {
 	for _, p := range profiles() {
@@ -70,17 +79,15 @@ func (tg *target) declared(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("conformance: ask for the profiles of the server: %w", err)
 	}
-	names := []string{core}
 	object, _ := r.JSON.(J)
 	list, ok := object["profiles"].([]any)
+	if !ok {
+		return profileNames(), nil
+	}
+	names := []string{core}
 	for _, name := range list {
 		if text, isText := name.(string); isText && text != core {
 			names = append(names, text)
-		}
-	}
-	if !ok {
-		for _, p := range profiles() {
-			names = append(names, p.name)
 		}
 	}
 	return names, nil
@@ -88,10 +95,7 @@ func (tg *target) declared(ctx context.Context) ([]string, error) {
 
 // knownProfiles returns an error for a name that is no profile.
 func knownProfiles(names []string) error {
-	all := []string{core}
-	for _, p := range profiles() {
-		all = append(all, p.name)
-	}
+	all := profileNames()
 	for _, name := range names {
 		if !slices.Contains(all, name) {
 			return fmt.Errorf("conformance: there is no profile %q; there are %s", name, strings.Join(all, ", "))

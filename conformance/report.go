@@ -102,10 +102,7 @@ func newReport(url string, checks []CheckResult, known []string) Report {
 // byProfile returns the results of each profile, and of those that the server has and the suite does
 // not know.
 func (r Report) byProfile(held []string) []ProfileResult {
-	names := []string{core}
-	for _, p := range profiles() {
-		names = append(names, p.name)
-	}
+	names := profileNames()
 	for _, name := range held {
 		if !slices.Contains(names, name) {
 			names = append(names, name)

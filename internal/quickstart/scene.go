@@ -165,7 +165,12 @@ func (s *Scene) status(ctx context.Context, who string, to b2bv1.ThreadStatus) {
 }
 
 func statusOf(t *b2bv1.Thread) string {
-	return strings.ToLower(strings.TrimPrefix(t.GetStatus().String(), "THREAD_STATUS_"))
+	return word(t.GetStatus(), "THREAD_STATUS_")
+}
+
+// word returns the name of a value of an enum in words, without the prefix of the enum.
+func word(value fmt.Stringer, prefix string) string {
+	return strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(value.String(), prefix), "_", " "))
 }
 
 func (s *Scene) invite(ctx context.Context) {

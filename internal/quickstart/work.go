@@ -83,7 +83,7 @@ func reachOf(r *b2bv1.Recipient) string {
 	}
 	ways := make([]string, len(r.GetReach()))
 	for i, w := range r.GetReach() {
-		ways[i] = strings.ToLower(strings.TrimPrefix(w.String(), "REACH_"))
+		ways[i] = word(w, "REACH_")
 	}
 	return "reached by " + strings.Join(ways, ", ")
 }
@@ -105,8 +105,7 @@ func (s *Scene) claim(ctx context.Context, who string, kind b2bv1.DeliveryKind) 
 	}) {
 		return nil
 	}
-	name := strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(kind.String(), "DELIVERY_KIND_"), "_", " "))
-	s.step(ctx, who, "claimed it from its inbox (%s, attempt %d; if it crashes now, another worker gets it)", name, d.GetAttempt())
+	s.step(ctx, who, "claimed it from its inbox (%s, attempt %d; if it crashes now, another worker gets it)", word(kind, "DELIVERY_KIND_"), d.GetAttempt())
 	return &b2bv1.Settles{DeliveryId: &d.Id, Lease: d.Lease}
 }
 
@@ -120,7 +119,7 @@ func (s *Scene) receipt(ctx context.Context, message string) {
 		return
 	}
 	for _, r := range res.GetItems() {
-		text := strings.ToLower(strings.TrimPrefix(r.GetState().String(), "RECEIPT_STATE_"))
+		text := word(r.GetState(), "RECEIPT_STATE_")
 		if r.GetProgress() != "" {
 			text += ", “" + r.GetProgress() + "”"
 		}

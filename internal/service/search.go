@@ -127,9 +127,7 @@ func (s *searchService) searchQuery(ctx context.Context, req *b2bv1.SearchReques
 		if searchKinds[name] == nil {
 			return q, call.Invalid("kinds: %q is none of message, thread, artifact, bot, file", name)
 		}
-		for _, k := range searchKinds[name] {
-			kinds = append(kinds, []string{searchindex.Kind(int(k))})
-		}
+		kinds = append(kinds, kindsClause(searchKinds[name]...)...)
 	}
 	if len(kinds) > 0 {
 		q.Clauses = append(q.Clauses, kinds)

@@ -3,7 +3,6 @@ package sqlstore
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -133,16 +132,16 @@ func (r reader) InboxesDue(ctx context.Context, now, least int64, after string, 
 	return r.ids(ctx, selectInboxesDue, now, after, least, after, max(limit, 0))
 }
 
-var readEvents = read(onEvents, "SELECT "+eventColumns[forSQLite]+" FROM event_log e WHERE e.org_id = ? AND e.seq IN (SELECT value FROM json_each(?)) ORDER BY e.seq").
+var readEvents = read(onEvents, "SELECT "+eventColumns[forSQLite]+" FROM event_log e WHERE e.org_id = ? AND "+anyNumberOf("e.seq")+" ORDER BY e.seq").
 	inPostgres("SELECT " + eventColumns[forPostgres] + " FROM event_log e" + withBody +
-		" WHERE e.org_id = ? AND e.seq = ANY (ARRAY(SELECT CAST(json_array_elements_text(?::json) AS BIGINT))) ORDER BY e.seq")
+		" WHERE e.org_id = ? AND " + anyNumberOf("e.seq") + " ORDER BY e.seq")
 
 func (r reader) ReadEvents(ctx context.Context, org string, seqs []int64) ([]store.Event, error) {
-	list, err := json.Marshal(seqs)
+	list, err := numberList(seqs)
 	if err != nil {
-		return nil, fmt.Errorf("store: list of seqs: %w", err)
+		return nil, err
 	}
-	return eventRows.list(ctx, r, readEvents, org, string(list))
+	return eventRows.list(ctx, r, readEvents, org, list)
 }
 
 var selectSettledAt = read(onInboxScopes, "SELECT coalesce(max(settled_at), 0) FROM inbox_scopes WHERE bot_id = ? AND scope_id = ?")
@@ -189,10 +188,8 @@ func (t *tx) EndDelivery(ctx context.Context, bot string, seq int64) error {
 const (
 	readyHeads = ` FROM (SELECT head FROM inbox_scopes WHERE bot_id = ? AND ready_at = 0 AND head IS NOT NULL ORDER BY head LIMIT ? + 0) h
 		CROSS JOIN deliveries d WHERE d.seq = h.head AND d.bot_id = ?` // SQLite keeps the order of a CROSS JOIN
-	ofKinds    = " AND kind IN (SELECT CAST(value AS BIGINT) FROM json_each(?))"
-	ofKindsPG  = " AND kind = ANY (ARRAY(SELECT CAST(json_array_elements_text(?::json) AS BIGINT)))"
 	readyFirst = ` WHERE d.bot_id = ? AND d.seq IN (SELECT (SELECT q.seq FROM deliveries q%s
-		WHERE q.bot_id = s.bot_id AND q.scope_id = s.scope_id AND q.state = 1%s ORDER BY q.seq LIMIT 1)
+		WHERE q.bot_id = s.bot_id AND q.scope_id = s.scope_id AND q.state = 1 AND %s ORDER BY q.seq LIMIT 1)
 		FROM inbox_scopes s WHERE s.bot_id = ? AND s.ready_at = 0 AND s.head IS NOT NULL)`
 	readyAny = " WHERE d.bot_id = ? AND d.state = 1 AND d.due <= ?"
 	first    = " ORDER BY d.seq LIMIT ? + 0"
@@ -201,16 +198,14 @@ const (
 var (
 	readyDeliveries = read(onDeliveries|onInboxScopes, "SELECT "+columns[store.Delivery]("d.")+readyHeads+first)
 	readyOfKinds    = read(onDeliveries|onInboxScopes, "SELECT "+columns[store.Delivery]("d.")+" FROM deliveries d"+
-		fmt.Sprintf(readyFirst, indexedBy("deliveries_by_scope"), " AND q."+ofKinds[len(" AND "):])+first).
-		inPostgres("SELECT " + columns[store.Delivery]("d.") + " FROM deliveries d" + fmt.Sprintf(readyFirst, "", " AND q."+ofKindsPG[len(" AND "):]) + first)
-	readyIn = " FROM deliveries d" + indexedBy("deliveries_by_scope") + ` JOIN inbox_scopes s ON s.bot_id = d.bot_id AND s.scope_id = d.scope_id
-		WHERE d.bot_id = ? AND d.scope_id = ? AND d.state = 1 AND s.ready_at = 0`
-	readyOfScope = read(onDeliveries|onInboxScopes, "SELECT "+columns[store.Delivery]("d.")+readyIn+ofKinds+" ORDER BY d.seq LIMIT 1").
-			inPostgres("SELECT " + columns[store.Delivery]("d.") + readyIn + ofKindsPG + " ORDER BY d.seq LIMIT 1")
-	readyUnordered = read(onDeliveries, "SELECT "+columns[store.Delivery]("d.")+" FROM deliveries d"+indexedBy("deliveries_by_state")+readyAny+ofKinds+first).
-			inPostgres("SELECT " + columns[store.Delivery]("d.") + " FROM deliveries d" + readyAny + ofKindsPG + first)
-	readyUnorderedOf = read(onDeliveries, "SELECT "+columns[store.Delivery]("d.")+" FROM deliveries d"+indexedBy("deliveries_by_scope")+readyAny+" AND d.scope_id = ?"+ofKinds+first).
-				inPostgres("SELECT " + columns[store.Delivery]("d.") + " FROM deliveries d" + readyAny + " AND d.scope_id = ?" + ofKindsPG + first)
+		fmt.Sprintf(readyFirst, indexedBy("deliveries_by_scope"), anyNumberOf("q.kind"))+first)
+	readyOfScope = read(onDeliveries|onInboxScopes, "SELECT "+columns[store.Delivery]("d.")+" FROM deliveries d"+indexedBy("deliveries_by_scope")+`
+		JOIN inbox_scopes s ON s.bot_id = d.bot_id AND s.scope_id = d.scope_id
+		WHERE d.bot_id = ? AND d.scope_id = ? AND d.state = 1 AND s.ready_at = 0 AND `+anyNumberOf("kind")+" ORDER BY d.seq LIMIT 1")
+	readyUnordered = read(onDeliveries, "SELECT "+columns[store.Delivery]("d.")+" FROM deliveries d"+indexedBy("deliveries_by_state")+
+		readyAny+" AND "+anyNumberOf("kind")+first)
+	readyUnorderedOf = read(onDeliveries, "SELECT "+columns[store.Delivery]("d.")+" FROM deliveries d"+indexedBy("deliveries_by_scope")+
+		readyAny+" AND d.scope_id = ? AND "+anyNumberOf("kind")+first)
 )
 
 // nowReady marks scopes that have become ready, so that a claim finds them in order. Those that are
@@ -255,11 +250,7 @@ func kindList(kinds []int64) (string, error) {
 			kinds = append(kinds, k)
 		}
 	}
-	text, err := json.Marshal(kinds)
-	if err != nil {
-		return "", fmt.Errorf("store: list of kinds: %w", err)
-	}
-	return string(text), nil
+	return numberList(kinds)
 }
 
 var selectLeasedBy = read(onDeliveries, deliveryColumns+selectDeliveries+indexedBy("deliveries_by_state")+" WHERE bot_id = ? AND state = 2 AND lease >= ? AND lease < ? ORDER BY seq LIMIT ? + 0")
@@ -275,14 +266,8 @@ func (t *tx) DueDeliveries(ctx context.Context, now int64, limit int) ([]store.D
 	return list[store.Delivery](ctx, t.reader, selectDueDeliveries, now, t.org, max(limit, 0))
 }
 
-// SQLite would find the scopes by another index.
-const (
-	waitingReported   = " WHERE state = 3 AND sender_id IS NOT NULL AND scope_id IN (SELECT value FROM json_each(?))"
-	waitingReportedPG = " WHERE state = 3 AND sender_id IS NOT NULL AND scope_id = ANY (ARRAY(SELECT json_array_elements_text(?::json)))"
-)
-
-var selectWaitingReported = read(onDeliveries, deliveryColumns+selectDeliveries+indexedBy("deliveries_waiting_reported")+waitingReported).
-	inPostgres(deliveryColumns + selectDeliveries + waitingReportedPG)
+var selectWaitingReported = read(onDeliveries, deliveryColumns+selectDeliveries+indexedBy("deliveries_waiting_reported")+
+	" WHERE state = 3 AND sender_id IS NOT NULL AND "+anyOf("scope_id"))
 
 func (t *tx) WaitingReported(ctx context.Context, scopes []string) ([]store.Delivery, error) {
 	ids, err := jsonList(scopes)

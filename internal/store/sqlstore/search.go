@@ -43,8 +43,6 @@ func (r reader) SearchSegments(ctx context.Context, org string) ([]store.SearchS
 }
 
 const (
-	amongNumbers = "IN (SELECT value FROM json_each(?))"
-	amongBigints = "= ANY (ARRAY(SELECT json_array_elements_text(?::json)::bigint))"
 	// pagesOfTokens selects the pages in which each token is, if it is in a segment; the tables of segments
 	// and of tokens are inserted.
 	pagesOfTokens = `SELECT p.segment, p.first_token, p.data FROM (SELECT DISTINCT s.value AS segment, (SELECT x.first_token FROM search_pages x
@@ -83,7 +81,7 @@ func (r reader) SearchPagesAfter(ctx context.Context, segment int64, first strin
 	return searchPages.list(ctx, r, selectSearchPagesAfter, segment, first, max(limit, 0))
 }
 
-// numberList is the argument of amongNumbers and amongBigints.
+// numberList is the argument of anyNumberOf.
 func numberList(numbers []int64) (string, error) {
 	b, err := json.Marshal(numbers)
 	if err != nil {
@@ -92,12 +90,11 @@ func numberList(numbers []int64) (string, error) {
 	return string(b), nil
 }
 
-const selectDocs = "SELECT org_id, doc, kind, id, scope_id, at FROM search_docs WHERE org_id = ? AND doc "
+const selectDocs = "SELECT org_id, doc, kind, id, scope_id, at FROM search_docs WHERE org_id = ? AND "
 
 var (
-	selectSearchDocs = read(onSearchDocs, selectDocs+amongNumbers+" ORDER BY doc DESC").
-				inPostgres(selectDocs + amongBigints + " ORDER BY doc DESC")
-	selectSearchDocsAfter = read(onSearchDocs, selectDocs+"> ? ORDER BY doc LIMIT ? + 0")
+	selectSearchDocs      = read(onSearchDocs, selectDocs+anyNumberOf("doc")+" ORDER BY doc DESC")
+	selectSearchDocsAfter = read(onSearchDocs, selectDocs+"doc > ? ORDER BY doc LIMIT ? + 0")
 )
 
 var searchDocs scanner[store.SearchDoc] = func(rows rowSet, d *store.SearchDoc) error {
@@ -158,9 +155,8 @@ var (
 	insertSearchPages = insertRows[store.SearchPage](onSearchPages)
 
 	selectReplacedDocs = read(onSearchDocs, "SELECT org_id, doc, kind, id, scope_id, at FROM search_docs WHERE kind IN (3, 5) AND "+anyOf("id")+" AND "+withinOrg("org_id"))
-	deleteSearchDocs   = remove(onSearchDocs, "DELETE FROM search_docs WHERE org_id = ? AND doc "+amongNumbers).
-				inPostgres("DELETE FROM search_docs WHERE org_id = ? AND doc " + amongBigints)
-	countDeadDoc = update(onSearchSegments, "UPDATE search_segments SET dead = dead + 1 WHERE org_id = ? AND first_doc <= ? AND last_doc >= ?")
+	deleteSearchDocs   = remove(onSearchDocs, "DELETE FROM search_docs WHERE org_id = ? AND "+anyNumberOf("doc"))
+	countDeadDoc       = update(onSearchSegments, "UPDATE search_segments SET dead = dead + 1 WHERE org_id = ? AND first_doc <= ? AND last_doc >= ?")
 )
 
 func (t *tx) PutSearchDocs(ctx context.Context, docs []store.SearchDoc) error {

@@ -88,13 +88,18 @@ func (s *statement) cacheable() bool { return s.kind == selects && s.reads&^onCa
 // What the databases write differently.
 const (
 	among = "{among}" // equals one of the elements of a JSON array of texts
-	find  = "{find}"  // the function that returns the place of a text in another, or 0
+	// amongNumbers is among for numbers.
+	amongNumbers = "{among numbers}"
+	find         = "{find}" // the function that returns the place of a text in another, or 0
 )
 
 // anyOf returns the condition that the column equals one of the texts of its one argument, a
 // JSON array (jsonList). PostgreSQL gets an array: of a subquery it expects so many rows that it
 // scans the table.
 func anyOf(column string) string { return column + " " + among }
+
+// anyNumberOf is anyOf for numbers, whose JSON array is of numberList.
+func anyNumberOf(column string) string { return column + " " + amongNumbers }
 
 // contains returns the condition that the column contains its one argument, which must be
 // folded (fold). Both databases lower-case ASCII letters only (in PostgreSQL because of
@@ -106,12 +111,14 @@ func contains(column string) string { return find + "(lower(" + column + "), ?) 
 func indexedBy(index string) string { return " {indexed " + index + "}" }
 
 func sqliteText(q string) string {
-	q = strings.ReplaceAll(strings.ReplaceAll(q, among, "IN (SELECT value FROM json_each(?))"), find, "instr")
+	const list = "IN (SELECT value FROM json_each(?))"
+	q = strings.NewReplacer(among, list, amongNumbers, list, find, "instr").Replace(q)
 	return withIndexes(q, func(index string) string { return " INDEXED BY " + index })
 }
 
 func postgresText(q string) string {
-	q = strings.ReplaceAll(strings.ReplaceAll(q, among, "= ANY (ARRAY(SELECT json_array_elements_text(?::json)))"), find, "strpos")
+	q = strings.NewReplacer(among, "= ANY (ARRAY(SELECT json_array_elements_text(?::json)))",
+		amongNumbers, "= ANY (ARRAY(SELECT CAST(json_array_elements_text(?::json) AS BIGINT)))", find, "strpos").Replace(q)
 	return numbered(withIndexes(q, func(string) string { return "" }))
 }
 
