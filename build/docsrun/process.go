@@ -168,7 +168,7 @@ func startShell(folder, work string, env []string) (*shell, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := start(work, env, "bash", "-c", `. "$1/prelude"; while read -r n; do . "$1/$n.sh" </dev/null; env -0 >"$1/env"; pwd >"$1/pwd"; echo >"$1/$n.done"; done <"$1/in"`, "bash", folder)
+	p, err := start(work, env, "bash", "-c", `. "$1/prelude"; while read -r n; do . "$1/$n.sh" </dev/null; env -0 >"$1/env"; pwd >"$1/pwd"; printf "\\0%s\\0" "$n"; done <"$1/in"`, "bash", folder)
 	if err != nil {
 		return nil, errors.Join(err, in.Close())
 	}
@@ -185,18 +185,20 @@ func (s *shell) run(ctx context.Context, code string) (string, error) {
 	if _, err := fmt.Fprintln(s.in, s.count); err != nil {
 		return "", err
 	}
-	poll := time.NewTicker(5 * time.Millisecond)
-	defer poll.Stop()
+	// The end is told in the output itself: a file would be there before the output has been read.
+	end := fmt.Sprintf("\x00%d\x00", s.count)
 	for {
+		text, changed := s.out.now()
+		out, _, ended := strings.Cut(text[before:], end)
+		if ended {
+			return out, nil
+		}
 		select {
+		case <-changed:
 		case <-s.done:
 			return s.out.String()[before:], fmt.Errorf("a command failed: %w", s.err)
 		case <-ctx.Done():
-			return s.out.String()[before:], fmt.Errorf("it did not end: %w", context.Cause(ctx))
-		case <-poll.C:
-		}
-		if _, err := os.Stat(name + ".done"); err == nil {
-			return s.out.String()[before:], nil
+			return out, fmt.Errorf("it did not end: %w", context.Cause(ctx))
 		}
 	}
 }
