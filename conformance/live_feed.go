@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// patience is the time limit for each wait for a frame.
+// patience is how long a wait for a frame lasts while nothing is received.
 const patience = 25 * time.Second
 
 // Frame is one frame or server-sent event that a subscriber received.
@@ -90,7 +90,7 @@ func (f *Feed) add(fr Frame) {
 func (f *Feed) end(code int, reason string) { f.change(func() { f.ended = &ending{code, reason} }) }
 
 // await waits until ok returns true. ok is called with the feed locked. await returns false if the
-// connection ends or the time limit passes first.
+// connection ends, or if nothing is received for the time limit.
 func (f *Feed) await(ok func() bool) bool {
 	limit := time.NewTimer(patience)
 	defer limit.Stop()
@@ -102,7 +102,8 @@ func (f *Feed) await(ok func() bool) bool {
 			return done
 		}
 		select {
-		case <-changed:
+		case <-changed: // a slow server goes on
+			limit.Reset(patience)
 		case <-limit.C:
 			return false
 		case <-f.t.ctx.Done():
