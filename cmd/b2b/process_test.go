@@ -36,6 +36,9 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+// testClock is the variable that moves the clock of the command that tests build.
+const testClock = "B2B_TEST_CLOCK"
+
 func build(t testing.TB) string {
 	t.Helper()
 	binary.Do(func() {
@@ -45,7 +48,7 @@ func build(t testing.TB) string {
 			return
 		}
 		binary.path = filepath.Join(folder, "b2b")
-		cmd := exec.Command("go", "build", "-ldflags=-s -w", "-o", binary.path, ".")
+		cmd := exec.Command("go", "build", "-ldflags=-s -w -X main.clockVariable="+testClock, "-o", binary.path, ".")
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			binary.err = fmt.Errorf("%w\n%s", err, out)

@@ -101,6 +101,9 @@ func runServer(cmd *cobra.Command, cfg config.Config, warnings []string) error {
 		log.InfoContext(cmd.Context(), "the time slices of threads stay as they are: small calls may wait longer for large ones", "error", err)
 	}
 	cfg.Scheduler = scheduler
+	if cfg.Now, err = clock(); err != nil {
+		return err
+	}
 	s, err := server.New(cmd.Context(), cfg, log)
 	if err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -78,6 +79,8 @@ type fleet struct {
 	seed uint64
 	env  []string
 	data []string
+	// ahead is how far the clock of each node is ahead; nil: all are that of the machine.
+	ahead []string
 
 	changes int
 	load    time.Duration
@@ -124,7 +127,11 @@ func (f *fleet) at(i int) (name, url string) {
 }
 
 func (f *fleet) start(i int) {
-	n := serve(f.t, f.data[i], f.env...)
+	env := f.env
+	if f.ahead != nil {
+		env = append(slices.Clip(env), testClock+"="+f.ahead[i])
+	}
+	n := serve(f.t, f.data[i], env...)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.nodes[i] = n

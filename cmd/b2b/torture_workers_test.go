@@ -19,8 +19,8 @@ const (
 )
 
 // TestTortureOfWorkers checks that workers answer each question once and in order, while servers and
-// workers are killed, leases end, connections break and notifications are lost (B2B-DLV-004, 009,
-// 010, 014).
+// workers are killed, leases end, connections break, notifications are lost and the clocks of nodes
+// differ (B2B-DLV-004, 009, 010, 014, B2B-LIFE-020).
 func TestTortureOfWorkers(t *testing.T) {
 	t.Parallel()
 	t.Run("sqlite", func(t *testing.T) {
@@ -31,6 +31,7 @@ func TestTortureOfWorkers(t *testing.T) {
 	t.Run("postgres", func(t *testing.T) {
 		t.Parallel()
 		f := newFleet(t, 3)
+		f.ahead = []string{"0s", "40s", "-40s"} // more than four leases
 		address := pgtest.URL(t)
 		proxy := f.postgres(address)
 		f.env = append(f.env, "B2B_DATABASE_TIMEOUT=30") // a machine that is busy with other tests answers late
