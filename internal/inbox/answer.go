@@ -55,11 +55,11 @@ func errLost() error {
 
 // Ack settles a delivery.
 func (a *Answer) Ack(ctx context.Context, tx Tx) (*store.Delivery, error) {
-	d, err := a.find(ctx, tx)
-	if err != nil {
-		return nil, err
+	d, err := tx.SettleDelivery(ctx, a.BotID, ParseID(a.ID), a.Lease, a.Now)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, errLost()
 	}
-	if err := tx.EndDelivery(ctx, d.BotID, d.Seq); err != nil {
+	if err != nil {
 		return nil, fmt.Errorf("settle a delivery: %w", err)
 	}
 	if err := report(ctx, tx, d, true, a.Now); err != nil {

@@ -1,9 +1,11 @@
 package inbox
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"google.golang.org/protobuf/proto"
 
@@ -21,7 +23,7 @@ type Tx interface {
 	MembersWithInbox(ctx context.Context, scopes []string) ([]store.Membership, error)
 	AddDelivery(ctx context.Context, d *store.Delivery) error
 	SetDelivery(ctx context.Context, d *store.Delivery) error
-	EndDelivery(ctx context.Context, bot string, seq int64) error
+	SettleDelivery(ctx context.Context, bot string, seq int64, lease string, now int64) (*store.Delivery, error)
 	ReadyDeliveries(ctx context.Context, q store.ReadyQuery) ([]store.Delivery, error)
 	LeasedBy(ctx context.Context, bot, prefix string, limit int) ([]store.Delivery, error)
 	DueDeliveries(ctx context.Context, now int64, limit int) ([]store.Delivery, error)
@@ -141,7 +143,11 @@ type delivering struct {
 	waiting  []store.Delivery // of messages that asked for receipts, in the scopes of the events
 	reported bool             // it has appended events to the log
 	only     string           // a new inbox; empty: all
+	changed  []inboxScope     // that have new deliveries
 }
+
+// inboxScope is a thread or channel in the inbox of a bot.
+type inboxScope struct{ bot, scope string }
 
 // addressed is an event that is addressed to bots.
 type addressed struct {
@@ -202,7 +208,26 @@ func (d *delivering) events(ctx context.Context, after int64) (last int64, err e
 			return 0, err
 		}
 	}
-	return last, nil
+	return last, d.resume(ctx)
+}
+
+// resume queues what waited in the scopes that have new deliveries, and finds their heads, once for
+// all new deliveries of a scope.
+func (d *delivering) resume(ctx context.Context) error {
+	slices.SortFunc(d.changed, func(a, b inboxScope) int { return cmp.Or(cmp.Compare(a.bot, b.bot), cmp.Compare(a.scope, b.scope)) })
+	for _, at := range slices.Compact(d.changed) {
+		if err := d.tx.ResumeWaiting(ctx, at.bot, at.scope); err != nil {
+			return fmt.Errorf("resume the deliveries that wait: %w", err)
+		}
+		if err := d.reportResumed(ctx, at.bot, at.scope); err != nil {
+			return err
+		}
+		if err := d.tx.FindHead(ctx, at.bot, at.scope, 0); err != nil {
+			return fmt.Errorf("find the next delivery of a scope: %w", err)
+		}
+	}
+	d.changed = nil
+	return nil
 }
 
 // address finds to whom an event is addressed.
@@ -326,14 +351,6 @@ func (d *delivering) put(ctx context.Context, a *addressed, bot string, kind b2b
 	if err != nil {
 		return fmt.Errorf("store a delivery: %w", err)
 	}
-	if err := d.tx.ResumeWaiting(ctx, bot, a.scope); err != nil {
-		return fmt.Errorf("resume the deliveries that wait: %w", err)
-	}
-	if err := d.reportResumed(ctx, bot, a.scope); err != nil {
-		return err
-	}
-	if err := d.tx.FindHead(ctx, bot, a.scope, 0); err != nil {
-		return fmt.Errorf("find the next delivery of a scope: %w", err)
-	}
+	d.changed = append(d.changed, inboxScope{bot, a.scope})
 	return nil
 }

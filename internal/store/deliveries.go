@@ -106,7 +106,9 @@ type DeliveryWriter interface {
 	AddDelivery(ctx context.Context, d *Delivery) error
 	// SetDelivery changes what is not its key.
 	SetDelivery(ctx context.Context, d *Delivery) error
-	EndDelivery(ctx context.Context, bot string, seq int64) error
+	// SettleDelivery removes a delivery that has a lease or waits with it, and returns it. The error is
+	// ErrNotFound if its lease is another one, or is over at now.
+	SettleDelivery(ctx context.Context, bot string, seq int64, lease string, now int64) (*Delivery, error)
 	// ReadyDeliveries lists by seq.
 	ReadyDeliveries(ctx context.Context, q ReadyQuery) ([]Delivery, error)
 	// DueDeliveries lists deliveries of the org of this Update with a lease that ends, or a wait

@@ -29,6 +29,7 @@ type cache struct {
 	args    []byte // buffer for the arguments of the next query
 	lookups *lookups
 	rates   rateCache
+	due     dueCache
 	waiting waiting
 }
 
@@ -51,7 +52,7 @@ const (
 
 // reset empties the cache.
 func (c *cache) reset() {
-	*c = cache{args: c.args, lookups: c.lookups, version: noVersion, born: time.Now(), results: map[resultKey]cacheEntry{}, rates: rateCache{}, waiting: waiting{logs: map[string][]indexed{}}}
+	*c = cache{args: c.args, lookups: c.lookups, version: noVersion, born: time.Now(), results: map[resultKey]cacheEntry{}, rates: rateCache{}, due: dueCache{}, waiting: waiting{logs: map[string][]indexed{}}}
 }
 
 // drop empties the cache in the middle of a batch. Events of earlier batches stay: they are
@@ -155,6 +156,20 @@ func (c *cache) write(q *statement) {
 	for t := q.writes; t != 0; t &= t - 1 {
 		c.written[bits.TrailingZeros64(uint64(t))] = c.clock
 	}
+}
+
+// dueCache holds, for an org, a time before which no lease and no wait of a delivery ends. Its owner
+// empties it when another process may have written.
+type dueCache map[string]int64
+
+// dueCacheMax bounds the orgs in a dueCache.
+const dueCacheMax = 8192
+
+func (c dueCache) set(org string, at int64) {
+	if len(c) >= dueCacheMax {
+		clear(c)
+	}
+	c[org] = at
 }
 
 // touch changes a cached thread as touchThread changes its row. Otherwise every message would drop

@@ -174,23 +174,29 @@ var setDelivery = update(onDeliveries, `UPDATE deliveries SET state = ?, attempt
 	WHERE bot_id = ? AND seq = ?`)
 
 func (t *tx) SetDelivery(ctx context.Context, d *store.Delivery) error {
+	if none, ok := t.due[t.org]; ok && (d.State == store.DeliveryLeased || d.State == store.DeliveryWaiting) {
+		t.due[t.org] = min(none, d.Due)
+	}
 	return t.c.exec(ctx, setDelivery, int64(d.State), d.Attempt, d.Due, d.Lease, d.Progress, d.WaitsFor, d.Reason, d.BotID, d.Seq)
 }
 
-var endDelivery = remove(onDeliveries, "DELETE FROM deliveries WHERE bot_id = ? AND seq = ?")
+var settleDelivery = remove(onDeliveries,
+	"DELETE FROM deliveries WHERE bot_id = ? AND seq = ? AND lease = ? AND due > ? RETURNING "+columns[store.Delivery](""))
 
-func (t *tx) EndDelivery(ctx context.Context, bot string, seq int64) error {
-	return t.c.exec(ctx, endDelivery, bot, seq)
+func (t *tx) SettleDelivery(ctx context.Context, bot string, seq int64, lease string, now int64) (*store.Delivery, error) {
+	return one[store.Delivery](ctx, t.reader, settleDelivery, bot, seq, lease, now)
 }
 
-// Heads of scopes that are ready, in order. With kinds, the first delivery of these kinds of each
-// such scope.
+// Heads of scopes that are ready, in order, and of those that have become ready, the 100 that have
+// waited longest. With kinds, the first delivery of these kinds of each such scope.
 const (
-	readyHeads = ` FROM (SELECT head FROM inbox_scopes WHERE bot_id = ? AND ready_at = 0 AND head IS NOT NULL ORDER BY head LIMIT ? + 0) h
+	readyHeads = ` FROM (SELECT * FROM (SELECT head FROM inbox_scopes WHERE bot_id = ? AND ready_at = 0 AND head IS NOT NULL ORDER BY head LIMIT ? + 0) a
+			UNION ALL SELECT * FROM (SELECT head FROM inbox_scopes WHERE bot_id = ? AND ready_at > 0 AND ready_at <= ? AND head IS NOT NULL
+				ORDER BY ready_at LIMIT 100) b) h
 		CROSS JOIN deliveries d WHERE d.seq = h.head AND d.bot_id = ?` // SQLite keeps the order of a CROSS JOIN
 	readyFirst = ` WHERE d.bot_id = ? AND d.seq IN (SELECT (SELECT q.seq FROM deliveries q%s
 		WHERE q.bot_id = s.bot_id AND q.scope_id = s.scope_id AND q.state = 1 AND %s ORDER BY q.seq LIMIT 1)
-		FROM inbox_scopes s WHERE s.bot_id = ? AND s.ready_at = 0 AND s.head IS NOT NULL)`
+		FROM inbox_scopes s WHERE s.bot_id = ? AND s.ready_at <= ? AND s.head IS NOT NULL)`
 	readyAny = " WHERE d.bot_id = ? AND d.state = 1 AND d.due <= ?"
 	first    = " ORDER BY d.seq LIMIT ? + 0"
 )
@@ -201,30 +207,20 @@ var (
 		fmt.Sprintf(readyFirst, indexedBy("deliveries_by_scope"), anyNumberOf("q.kind"))+first)
 	readyOfScope = read(onDeliveries|onInboxScopes, "SELECT "+columns[store.Delivery]("d.")+" FROM deliveries d"+indexedBy("deliveries_by_scope")+`
 		JOIN inbox_scopes s ON s.bot_id = d.bot_id AND s.scope_id = d.scope_id
-		WHERE d.bot_id = ? AND d.scope_id = ? AND d.state = 1 AND s.ready_at = 0 AND `+anyNumberOf("kind")+" ORDER BY d.seq LIMIT 1")
+		WHERE d.bot_id = ? AND d.scope_id = ? AND d.state = 1 AND s.ready_at <= ? AND `+anyNumberOf("kind")+" ORDER BY d.seq LIMIT 1")
 	readyUnordered = read(onDeliveries, "SELECT "+columns[store.Delivery]("d.")+" FROM deliveries d"+indexedBy("deliveries_by_state")+
 		readyAny+" AND "+anyNumberOf("kind")+first)
 	readyUnorderedOf = read(onDeliveries, "SELECT "+columns[store.Delivery]("d.")+" FROM deliveries d"+indexedBy("deliveries_by_scope")+
 		readyAny+" AND d.scope_id = ? AND "+anyNumberOf("kind")+first)
 )
 
-// nowReady marks scopes that have become ready, so that a claim finds them in order. Those that are
-// left have waited less, and are marked by the next claims.
-var nowReady = update(onInboxScopes, `UPDATE inbox_scopes SET ready_at = 0 WHERE bot_id = ? AND scope_id IN (
-	SELECT scope_id FROM inbox_scopes WHERE bot_id = ? AND ready_at > 0 AND ready_at <= ? AND head IS NOT NULL ORDER BY ready_at LIMIT 100)`)
-
 func (t *tx) ReadyDeliveries(ctx context.Context, q store.ReadyQuery) ([]store.Delivery, error) {
 	limit := max(q.Limit, 0)
 	if limit == 0 {
 		return nil, nil
 	}
-	if !q.Unordered {
-		if err := t.c.exec(ctx, nowReady, q.BotID, q.BotID, q.Now); err != nil {
-			return nil, err
-		}
-	}
 	if q.Kinds == nil && q.Scope == nil && !q.Unordered {
-		return list[store.Delivery](ctx, t.reader, readyDeliveries, q.BotID, limit, q.BotID, limit)
+		return list[store.Delivery](ctx, t.reader, readyDeliveries, q.BotID, limit, q.BotID, q.Now, q.BotID, limit)
 	}
 	kinds, err := kindList(q.Kinds)
 	switch {
@@ -235,9 +231,9 @@ func (t *tx) ReadyDeliveries(ctx context.Context, q store.ReadyQuery) ([]store.D
 	case q.Unordered:
 		return list[store.Delivery](ctx, t.reader, readyUnordered, q.BotID, q.Now, kinds, limit)
 	case q.Scope != nil:
-		return list[store.Delivery](ctx, t.reader, readyOfScope, q.BotID, *q.Scope, kinds)
+		return list[store.Delivery](ctx, t.reader, readyOfScope, q.BotID, *q.Scope, q.Now, kinds)
 	}
-	return list[store.Delivery](ctx, t.reader, readyOfKinds, q.BotID, kinds, q.BotID, limit)
+	return list[store.Delivery](ctx, t.reader, readyOfKinds, q.BotID, kinds, q.BotID, q.Now, limit)
 }
 
 // maxKind is above all kinds of deliveries.
@@ -262,8 +258,26 @@ func (r reader) LeasedBy(ctx context.Context, bot, prefix string, limit int) ([]
 var selectDueDeliveries = read(onDeliveries, deliveryColumns+selectDeliveries+
 	" WHERE state IN (2, 3) AND due <= ? AND org_id = ? ORDER BY due, bot_id, seq LIMIT ? + 0")
 
+// dueAhead is how far ahead of a time DueDeliveries looks, in milliseconds.
+const dueAhead = 1000
+
+// DueDeliveries remembers until when there are none, because each claim asks.
 func (t *tx) DueDeliveries(ctx context.Context, now int64, limit int) ([]store.Delivery, error) {
-	return list[store.Delivery](ctx, t.reader, selectDueDeliveries, now, t.org, max(limit, 0))
+	if none, ok := t.due[t.org]; ok && now < none {
+		return nil, nil
+	}
+	all, err := list[store.Delivery](ctx, t.reader, selectDueDeliveries, now+dueAhead, t.org, max(limit, 0))
+	if err != nil {
+		return nil, err
+	}
+	none, due := now+dueAhead+1, all
+	if i := slices.IndexFunc(all, func(d store.Delivery) bool { return d.Due > now }); i >= 0 {
+		none, due = all[i].Due, all[:i]
+	}
+	if len(due) == 0 && limit > 0 {
+		t.due.set(t.org, none)
+	}
+	return due, nil
 }
 
 var selectWaitingReported = read(onDeliveries, deliveryColumns+selectDeliveries+indexedBy("deliveries_waiting_reported")+

@@ -191,7 +191,7 @@ func (b *pgBatch) try(jobs []*job) (offender int, err error) {
 	for i, j := range jobs {
 		c = &pgConn{b: b, owner: i}
 		m, held := b.log.mark(), b.deferred.mark()
-		t := newTx(c, b.w.d, b.org, &b.log, b.cache.rates)
+		t := newTx(c, b.w.d, b.org, &b.log, b.cache)
 		err := call(j.fn, t)
 		t.dead = true
 		if err == nil {

@@ -548,7 +548,7 @@ func (b *sqliteBatch) runAll(jobs []*job, results []error) error {
 func (b *sqliteBatch) change(j *job, l *orgLog) error {
 	c := b.w.conn
 	c.org, c.wrote, c.changes = j.org, false, b.changes[j.org]
-	t := newTx(c, b.w.d, j.org, l, c.cache.rates)
+	t := newTx(c, b.w.d, j.org, l, &c.cache)
 	defer func() { t.dead = true }()
 	err := call(j.fn, t)
 	if err != nil && c.wrote {

@@ -14,6 +14,7 @@ type tx struct {
 	org    string
 	log    *orgLog
 	rates  rateCache
+	due    dueCache
 	taken  []rateKey // the rate limits that this change counted against
 	failed error     // the first failure: the change cannot be committed
 	dead   bool
@@ -24,8 +25,8 @@ type tx struct {
 var _ store.Tx = (*tx)(nil)
 
 // newTx wraps the connection of a writer for one change.
-func newTx(c conn, d *dialect, org string, log *orgLog, rates rateCache) *tx {
-	t := &tx{org: org, log: log, rates: rates}
+func newTx(c conn, d *dialect, org string, log *orgLog, kept *cache) *tx {
+	t := &tx{org: org, log: log, rates: kept.rates, due: kept.due}
 	t.reader = reader{c: guard{t, c}, d: d}
 	return t
 }
