@@ -1,36 +1,32 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 )
 
 const (
-	inboxBots    = 4  // that workers claim for
+	inboxBots    = 4 // that workers claim for, and as many without an inbox
+	firstSender  = 2*inboxBots + 2
 	inboxSenders = 64 // each with a channel to each of them, since a channel is handed out one at a time
 	inboxWorkers = 32
 	unsettled    = 100_000 // deliveries of the inbox that is full
 	fewUnsettled = 10
 	wakes        = 200
 	leaseSeconds = 300
+	workerClaims = 50 // of a worker that claims many
 )
 
-// desk is an org whose bots work on their inboxes.
-type desk struct {
-	*crowd
-}
-
-// inboxes measures how fast workers claim and settle, how soon a claim that waits returns, and
-// whether an inbox with many unsettled deliveries is as fast as one with few.
-func inboxes(ctx context.Context, o options, ours *process, r *report) error {
-	c, err := newCrowd(ctx, ours.url, "inbox", inboxBots+2+inboxSenders)
+// inboxes measures how fast workers claim and settle, what they cost senders, how soon a claim that
+// waits returns, on another node too, and whether an inbox with many unsettled deliveries is as fast
+// as one with few.
+func inboxes(ctx context.Context, o options, folder string, ours *process, r *report) error {
+	c, err := newCrowd(ctx, ours.url, "inbox", firstSender+inboxSenders)
 	if err != nil {
 		return err
 	}
@@ -40,61 +36,15 @@ func inboxes(ctx context.Context, o options, ours *process, r *report) error {
 			return err
 		}
 	}
-	if err := d.settling(ctx, o, r); err != nil {
-		return err
+	for _, measure := range []func(context.Context, options, *report) error{d.settling, d.sending, d.wakingHere, d.full} {
+		if err := measure(ctx, o, r); err != nil {
+			return err
+		}
 	}
-	if err := d.waking(ctx, r); err != nil {
-		return err
+	if o.postgres == "" {
+		return nil
 	}
-	return d.full(ctx, o, r)
-}
-
-func (d *desk) send(ctx context.Context, client *http.Client, n, to int) error {
-	body, err := json.Marshal(map[string]string{"to": d.names[to], "content": "Please look at the draft of the release notes."})
-	if err != nil {
-		return err
-	}
-	sender := d.tokens[inboxBots+2+n%inboxSenders]
-	return once(ctx, client, target{method: http.MethodPost, url: d.url + "/api/send", token: sender, body: body})
-}
-
-// claimed is a delivery as its worker needs it.
-type claimed struct {
-	ID    string `json:"id"`
-	Lease string `json:"lease"`
-}
-
-func (d *desk) claim(ctx context.Context, client *http.Client, bot, most, wait int) ([]claimed, error) {
-	body, err := json.Marshal(map[string]int{"max": most, "lease_seconds": leaseSeconds, "wait_seconds": wait})
-	if err != nil {
-		return nil, err
-	}
-	var answer struct {
-		Items []claimed `json:"items"`
-	}
-	var text bytes.Buffer
-	if err := fetch(ctx, client, target{method: http.MethodPost, url: d.url + "/api/inbox/claim", token: d.tokens[bot], body: body}, &text); err != nil {
-		return nil, err
-	}
-	err = json.Unmarshal(text.Bytes(), &answer)
-	return answer.Items, err
-}
-
-func (d *desk) ack(ctx context.Context, client *http.Client, bot int, c claimed) error {
-	body, err := json.Marshal(map[string]string{"lease": c.Lease})
-	if err != nil {
-		return err
-	}
-	return once(ctx, client, target{method: http.MethodPost, url: d.url + "/api/inbox/" + c.ID + "/ack", token: d.tokens[bot], body: body})
-}
-
-// fill sends a number of messages to bots, one after the other.
-func (d *desk) fill(ctx context.Context, count int, to ...int) error {
-	var sent atomic.Int64
-	_, err := loadWhile(ctx, inboxWorkers, func() bool { return sent.Add(1) <= int64(count) }, func(ctx context.Context, client *http.Client, n int) error {
-		return d.send(ctx, client, n, to[n/inboxSenders%len(to)])
-	})
-	return err
+	return wakingElsewhere(ctx, o, folder, r)
 }
 
 // settling measures claims of one delivery each, every one followed by its ack.
@@ -125,43 +75,44 @@ func (d *desk) settling(ctx context.Context, o options, r *report) error {
 	return nil
 }
 
-// waking measures the time from the response to a send until a claim that waits for it has returned.
-func (d *desk) waking(ctx context.Context, r *report) error {
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 2}}
-	defer client.CloseIdleConnections()
-	var took []float64
-	for n := range wakes {
-		type answer struct {
-			items []claimed
-			at    time.Time
-			err   error
-		}
-		answers := make(chan answer, 1)
-		go func() {
-			items, err := d.claim(ctx, client, 0, 1, 30)
-			answers <- answer{items, time.Now(), err}
-		}()
-		time.Sleep(20 * time.Millisecond) // until it waits
-		if err := d.send(ctx, client, n, 0); err != nil {
+// sending measures sends while each recipient has a worker that claims and acks what it is sent,
+// beside sends to bots without an inbox.
+func (d *desk) sending(ctx context.Context, o options, r *report) error {
+	var ratios, left []float64
+	for range o.rounds {
+		alone, err := d.sends(ctx, o, inboxBots+2)
+		if err != nil {
 			return err
 		}
-		sent := time.Now()
-		a := <-answers
-		if a.err == nil && len(a.items) != 1 {
-			a.err = errors.New("a claim that waited got nothing")
+		working, stop := context.WithCancel(ctx)
+		var acked atomic.Int64
+		var all sync.WaitGroup
+		errs := make([]error, inboxBots)
+		for bot := range inboxBots {
+			all.Go(func() { errs[bot] = d.work(working, bot, &acked) })
 		}
-		if a.err != nil {
-			return a.err
+		beside, err := d.sends(ctx, o, 0)
+		left = append(left, float64(int64(beside.count)-acked.Load()))
+		for err == nil && acked.Load() < int64(beside.count) && errors.Join(errs...) == nil {
+			time.Sleep(10 * time.Millisecond)
 		}
-		took = append(took, max(ms(a.at.Sub(sent)), 0))
-		if err := d.ack(ctx, client, 0, a.items[0]); err != nil {
+		stop()
+		all.Wait()
+		if err := errors.Join(append(errs, err)...); err != nil {
 			return err
 		}
+		ratios = append(ratios, beside.perSecond/alone.perSecond)
 	}
-	slices.Sort(took)
-	r.note("a claim that waits returns after the response to the send: median %.1f ms, slowest %.1f ms of %d", median(took), took[len(took)-1], wakes)
-	r.most("the same, p99", took[wakes*99/100], 20, "ms")
+	r.note("when the sends ended, the workers had %.0f deliveries left (median)", median(left))
+	r.least("sends to bots whose workers claim and ack, beside bots without an inbox", median(ratios), 0.6, "×")
 	return nil
+}
+
+// sends sends to inboxBots bots for the time of a round.
+func (d *desk) sends(ctx context.Context, o options, first int) (result, error) {
+	return loadEach(ctx, inboxWorkers, o.time, func(ctx context.Context, client *http.Client, n int) error {
+		return d.send(ctx, client, n, first+n/inboxSenders%inboxBots)
+	})
 }
 
 // full measures a send, a claim and its ack in turn with an inbox that has few unsettled deliveries,

@@ -109,7 +109,7 @@ func embedded(ctx context.Context, o options, folder string, r *report) error {
 		{"fanout", func() error { return fanOut(ctx, o, base, ours, r) }},
 		{"resume", func() error { return resume(ctx, o, ours, r) }},
 		{"idle", func() error { return idle(ctx, o, folder, r) }},
-		{"inbox", func() error { return inboxes(ctx, o, ours, r) }},
+		{"inbox", func() error { return inboxes(ctx, o, folder, ours, r) }},
 		{"storm", func() error { return storms(ctx, o, folder, base, r) }},
 		{"uploads", func() error { return uploads(ctx, o, folder, base, r) }},
 		{"coefficients", func() error { return coefficients(ctx, o, folder, base, r) }},
