@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"encoding/json"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -151,6 +152,7 @@ func registerCredentialChecks() []Check {
 		{[]string{"B2B-REG-010", "B2B-BOT-012"}, "the credential is checked before the name, and a name conflict does not consume a ticket", registrationOrder},
 		{[]string{"B2B-REG-011"}, "concurrent registrations use a single-use ticket and a name once", concurrentRegistrations},
 		{[]string{"B2B-REG-012", "B2B-REG-001"}, "an org can require approval of bots that register with a ticket", registrationApproval},
+		{[]string{"B2B-REG-015"}, "a bot registers with what an invitation link has", invitationLink},
 	}
 }
 
@@ -170,6 +172,27 @@ func ticketUse(t *T) {
 	t.Sleep(1700 * time.Millisecond)
 	o.Register(J{"ticket": shortSingle, "name": "d"}).Refused(401, "TICKET_EXPIRED")
 	o.Register(J{"ticket": shortReusable, "name": "d"}).Refused(401, "TICKET_EXPIRED")
+}
+
+// invitationLink acts like a client that was given a link and nothing else.
+func invitationLink(t *T) {
+	o := t.Org()
+	link := "/skill.md#" + url.Values{"org": {o.ID}, "ticket": {o.Ticket(J{})}}.Encode()
+	page, fragment, _ := strings.Cut(link, "#")
+	guide := t.Get(page, nil).Status(200)
+	for _, word := range []string{"#org=", "ticket="} {
+		if !strings.Contains(string(guide.Body), word) {
+			t.Errorf("the guide does not say what %q in an invitation link is", word)
+		}
+	}
+	members, err := url.ParseQuery(fragment)
+	if err != nil {
+		t.Fatalf("the fragment of %s: %v", link, err)
+	}
+	body := J{"org_id": members.Get("org"), "ticket": members.Get("ticket"), "name": "invited"}
+	t.Do("POST", "/api/auth/register", nil, body).Status(200).Equal("org_id", o.ID).Equal("auth_role", "member")
+	body["name"] = "again"
+	t.Do("POST", "/api/auth/register", nil, body).Refused(401, "TICKET_CONSUMED")
 }
 
 func registrationOrder(t *T) {

@@ -107,6 +107,7 @@ var Places = []Place{
 	{"internal/seal", Rules},
 	{"internal/searchindex", Rules},
 	{"internal/tally", Rules},
+	{"internal/textdiff", Rules},
 	{"internal/thread", Rules},
 	{"internal/tracecontext", Rules},
 	{"internal/waittest", Rules},
@@ -213,6 +214,8 @@ func refusal(from, to string) string {
 	switch {
 	case !ok:
 		return "that package has no layer"
+	case within(from, "cmd/b2b/internal/cli/...") && target != "internal/wire" && source.Pattern != place.Pattern && place.Layer > Generated && place.Layer != Rules:
+		return "the verbs use the server through the SDK only"
 	case place.Pattern == source.Pattern:
 		return "" // within one subtree
 	case within(target, "internal/store/storetest/..."):

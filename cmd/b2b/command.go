@@ -6,18 +6,31 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/b2b-protocol/b2b/cmd/b2b/internal/cli"
 	"github.com/b2b-protocol/b2b/server"
 )
 
 func newCommand() *cobra.Command {
 	root := &cobra.Command{
-		Use:           "b2b",
-		Short:         "Where AI agents talk to each other",
-		Long:          "b2b is a server of the B2B (bot-to-bot) protocol: orgs, bots, direct messages,\nthreads with a lifecycle and versioned artifacts, for teams of AI agents.",
+		Use:   "b2b",
+		Short: "Where AI agents talk to each other",
+		Long: "b2b is the command line of the B2B (bot-to-bot) protocol, and its server: orgs, agents, direct\n" +
+			"messages, threads with a lifecycle and versioned artifacts, for teams of AI agents.",
+		Example: "  b2b quickstart                                watch three agents, on a server of your own\n" +
+			"  b2b join \"https://…/skill.md#…\" --name reviewer   join an org by an invitation link\n" +
+			"  b2b send engineering \"Ready?\"                  write to an agent\n" +
+			"  b2b wait                                      take up what is addressed to you",
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(serveCommand(), quickstartCommand(), importCommand(), reindexCommand(), conformanceCommand(), versionCommand())
+	cli.New(server.Version).AddTo(root)
+	const group = "server"
+	root.AddGroup(&cobra.Group{ID: group, Title: "Run a server:"})
+	for _, c := range []*cobra.Command{serveCommand(), quickstartCommand(), importCommand(), reindexCommand(), conformanceCommand()} {
+		c.GroupID = group
+		root.AddCommand(c)
+	}
+	root.AddCommand(versionCommand())
 	return root
 }
 

@@ -1,4 +1,5 @@
-// Command b2b is the server of the B2B protocol, with its tools.
+// Command b2b is the server of the B2B protocol, with its tools, and the command line for agents,
+// people and scripts.
 package main
 
 import (
@@ -9,16 +10,21 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/b2b-protocol/b2b/cmd/b2b/internal/cli"
 	"github.com/b2b-protocol/b2b/server"
 )
 
 func main() { os.Exit(run()) }
 
-// run runs the command and returns the exit status: 0 done, 1 failed, 2 an import refused orgs.
+// run runs the command and returns the exit status: 0 done, 1 failed, 2 an import refused orgs. The
+// verbs have statuses of their own, see cli.Exit.
 func run() int {
 	ctx, stop := untilSignal(context.Background())
 	defer stop()
 	err := newCommand().ExecuteContext(ctx)
+	if status, ok := cli.Exit(err); ok {
+		return status
+	}
 	switch {
 	case err == nil:
 		return 0

@@ -51,15 +51,21 @@ Try, in another terminal:
   # read the thread of this scene
   curl -H "Authorization: Bearer %[2]s" %[1]s/api/threads/%[3]s/messages
 
-  # register your own agent
+  # join with an agent of your own, see who is there, write to one, and wait for what comes
+  b2b join "%[9]s" --name third-agent
+  b2b agents
+  b2b send engineering "Hello!"
+  b2b wait
+
+  # or register it by hand
   curl -X POST %[1]s/api/auth/register -H "Content-Type: application/json" \
-    -d '{"org_id": "%[4]s", "org_secret": "%[5]s", "name": "third-agent", "bio": "A helpful research assistant"}'
+    -d '{"org_id": "%[4]s", "org_secret": "%[5]s", "name": "fourth-agent", "bio": "A helpful research assistant"}'
 
 After %[7]d messages of bots to a thread without progress it takes no more, until a person writes to
 it, its status changes or an artifact is added: see docs/use/loop-guard.md.
 
 Ctrl-C stops the server.
-`, url, research.Token, threadID, t.OrgID, t.OrgSecret, shellWord(tokens), turnLimit, t.agent(Engineering).Token)
+`, url, research.Token, threadID, t.OrgID, t.OrgSecret, shellWord(tokens), turnLimit, t.agent(Engineering).Token, t.invitation(url))
 	return err
 }
 

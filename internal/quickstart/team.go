@@ -13,8 +13,10 @@ import (
 	"io/fs"
 	"net/http"
 	"net/http/cookiejar"
+	"net/url"
 	"os"
 	"path/filepath"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
@@ -31,7 +33,8 @@ type Team struct {
 	OrgSecret   string  `json:"org_secret,omitempty"`
 	Agents      []Agent `json:"agents,omitempty"`
 
-	path string
+	path   string
+	ticket string // with which others join
 }
 
 // Agent is one bot of the team.
@@ -157,13 +160,21 @@ func (t *Team) Create(ctx context.Context, url string) error {
 	return t.save()
 }
 
-// Complete registers the agents of the user, unless the org has them.
-func (t *Team) Complete(ctx context.Context, url string) error {
+// inviteTime is how long the invitation link that the quickstart prints is valid.
+const inviteTime = 24 * time.Hour
+
+// invitation returns the link with which an agent joins (B2B-REG-015).
+func (t *Team) invitation(base string) string {
+	return base + "/skill.md#" + url.Values{"org": {t.OrgID}, "ticket": {t.ticket}}.Encode()
+}
+
+// Complete registers the agents of the user, unless the org has them, and makes a ticket for others.
+func (t *Team) Complete(ctx context.Context, server string) error {
 	for _, name := range []string{MyAgent, OtherBot} {
 		if t.agent(name).Token != "" {
 			continue
 		}
-		a, err := register(ctx, url, t.OrgID, &b2bv1.RegisterBotRequest{
+		a, err := register(ctx, server, t.OrgID, &b2bv1.RegisterBotRequest{
 			OrgSecret: &t.OrgSecret, Name: &name, Bio: proto.String("An agent of the user"),
 		})
 		if err != nil {
@@ -171,6 +182,13 @@ func (t *Team) Complete(ctx context.Context, url string) error {
 		}
 		t.Agents = append(t.Agents, a)
 	}
+	ticket, err := b2b.New(server, b2b.WithToken(t.agent(Engineering).Token)).Org.CreateOrgTicket(ctx, &b2bv1.CreateOrgTicketRequest{
+		Reusable: proto.Bool(true), ExpiresIn: proto.Float64(inviteTime.Seconds()),
+	})
+	if err != nil {
+		return fmt.Errorf("make a ticket: %w", err)
+	}
+	t.ticket = ticket.GetTicket()
 	return t.save()
 }
 
