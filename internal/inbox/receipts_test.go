@@ -63,7 +63,7 @@ func (p *play) receipts() {
 		}
 		key := asked.id + " " + m.bot
 		is := told{receiptState(m.state), m.attempt}
-		if m.state == 0 {
+		if m.state == 0 || m.state == store.DeliveryWaiting { // a receipt tells no attempt then
 			is.attempt = 0
 		}
 		was, known := p.told[key]
