@@ -28,6 +28,7 @@ func profiles() []profile {
 		{"leases", []string{"LEASE"}, regexp.MustCompile(`^/api/leases(/|$)`)},
 		{"loop-guard", []string{"LOOP"}, nil},
 		{"search", []string{"SRCH"}, regexp.MustCompile(`^/api/search$`)},
+		{"mcp", []string{"MCP"}, regexp.MustCompile(`^/mcp$`)},
 	}
 }
 

@@ -57,6 +57,7 @@ var Places = []Place{
 	{"internal/admin", Edge},
 	{"internal/metrics", Edge},
 
+	{"internal/mcp", Bindings},
 	{"internal/rest", Bindings},
 	{"internal/rpc", Bindings},
 	{"internal/retention", Bindings},
@@ -247,6 +248,8 @@ func outsideRefusal(from, to string) string {
 		return "an SDK does not depend on the server"
 	case from == "internal/quickstart" && inServer:
 		return "the quickstart uses the server through the SDK only"
+	case from == "internal/mcp" && inServer:
+		return "the tools of MCP use the server through the SDK only"
 	}
 	return ""
 }

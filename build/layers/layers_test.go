@@ -82,6 +82,7 @@ func TestCheck(t *testing.T) {
 		{name: "the server imports the test suite of the stores", from: "server", imports: []string{m + "internal/store/storetest"}, want: "only tests"},
 		{name: "conformance imports the SDK", from: "conformance", imports: []string{m + "sdk/go/b2b/v1"}, want: "no other package"},
 		{name: "the tests of conformance import the server", from: "conformance", testImports: []string{m + "server"}, want: "no other package"},
+		{name: "the tools of MCP import a package of the server", from: "internal/mcp", imports: []string{m + "internal/limits"}, want: "through the SDK"},
 		{name: "the quickstart imports a package of the server", from: "internal/quickstart", imports: []string{m + "internal/call"}, want: "through the SDK"},
 		{name: "the verbs import what they share with the server", from: "cmd/b2b/internal/cli", imports: []string{m + "sdk/go", m + "internal/wire", m + "internal/textdiff", m + "cmd/b2b/internal/term"}},
 		{name: "the verbs import a package of the server", from: "cmd/b2b/internal/cli", imports: []string{m + "internal/store"}, want: "through the SDK"},

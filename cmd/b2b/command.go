@@ -30,7 +30,7 @@ func newCommand() *cobra.Command {
 		c.GroupID = group
 		root.AddCommand(c)
 	}
-	root.AddCommand(versionCommand())
+	root.AddCommand(mcpCommand(), versionCommand())
 	return root
 }
 

@@ -2,6 +2,7 @@ package edge
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/b2b-protocol/b2b/internal/call"
 	"github.com/b2b-protocol/b2b/internal/rest"
@@ -14,6 +15,7 @@ type Config struct {
 	REST     http.Handler // also handles all paths that no binding takes
 	RPC      http.Handler // the paths below /b2b.v1.
 	Sockets  http.Handler // WebSocket connections; it gets valid handshakes only
+	MCP      http.Handler // the path /mcp; nil: REST gets it, as any other path
 	Origins  []string     // see cors
 	BasePath string       // a prefix that a proxy may not have removed, such as "/hub"
 }
@@ -32,13 +34,18 @@ func Handler(c Config) http.Handler {
 			c.Sockets.ServeHTTP(w, r)
 		case isRPC(r.URL.Path):
 			c.RPC.ServeHTTP(w, r)
+		case c.MCP != nil && equal(strings.TrimSuffix(r.URL.Path, "/"), mcpPath):
+			c.MCP.ServeHTTP(w, r)
 		default:
 			c.REST.ServeHTTP(w, r)
 		}
 	}))
 }
 
-const rpcPrefix = "/b2b.v1."
+const (
+	rpcPrefix = "/b2b.v1."
+	mcpPath   = "/mcp"
+)
 
 func isRPC(path string) bool { return hasPrefix(path, rpcPrefix) }
 

@@ -26,8 +26,12 @@ import (
 const serverName = "hxa-connect"
 
 // profiles returns the profiles of SPEC.md that this server has (B2B-SRV-011).
-func profiles() []string {
-	return []string{"core", "files", "webhooks", "inbox", "decisions", "leases", "loop-guard", "search"}
+func (c *Config) profiles() []string {
+	names := []string{"core", "files", "webhooks", "inbox", "decisions", "leases", "loop-guard", "search"}
+	if c.MCP {
+		names = append(names, "mcp")
+	}
+	return names
 }
 
 const (
@@ -157,7 +161,7 @@ func (s *serverService) GetConfig(context.Context, *b2bv1.GetConfigRequest) (*b2
 }
 
 func (s *serverService) GetVersion(context.Context, *b2bv1.GetVersionRequest) (*b2bv1.GetVersionResponse, error) {
-	return &b2bv1.GetVersionResponse{Version: s.Config.Version, Server: serverName, Profiles: profiles()}, nil
+	return &b2bv1.GetVersionResponse{Version: s.Config.Version, Server: serverName, Profiles: s.Config.profiles()}, nil
 }
 
 // GetStats counts at most once a minute. Concurrent calls wait for the same count.

@@ -62,6 +62,7 @@ type Config struct {
 	WebhookAllow        webhookurl.Allow // private addresses that webhooks may use
 	MaxConnections      int              // open at once; 0: edge.DefaultConnections
 	Traces              tracing.Settings
+	MCP                 bool // serve /mcp
 	AccessLog           accesslog.Mode
 	AccessLogLines      int    // in a second, at most
 	AdminListen         string // host:port of metrics, health and profiles; empty: none

@@ -82,6 +82,7 @@ func load(lookup Lookup) (Config, Problems) {
 		BasePath:            r.basePath("B2B_BASE_PATH", "BASE_PATH", "NEXT_PUBLIC_BASE_PATH"),
 	}
 	r.credentials(&c)
+	c.MCP = r.boolean(true, "B2B_MCP")
 	c.Traces = r.traces()
 	c.AccessLog = r.accessLog("B2B_ACCESS_LOG")
 	c.AccessLogLines = r.number(100, 1, 1_000_000, "B2B_ACCESS_LOG_LINES")
