@@ -30,7 +30,9 @@ func newCommand() *cobra.Command {
 		c.GroupID = group
 		root.AddCommand(c)
 	}
-	root.AddCommand(mcpCommand(), versionCommand())
+	mcp := mcpCommand()
+	mcp.GroupID = cli.GroupStart
+	root.AddCommand(mcp, versionCommand())
 	return root
 }
 

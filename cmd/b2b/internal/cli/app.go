@@ -59,7 +59,7 @@ func isTerminal(f *os.File) bool { return xterm.IsTerminal(int(f.Fd())) }
 
 // The groups of commands in the help.
 const (
-	groupStart  = "start"
+	GroupStart  = "start"
 	groupTalk   = "talk"
 	groupManage = "manage"
 )
@@ -67,7 +67,7 @@ const (
 // AddTo adds the verbs to the root command.
 func (a *App) AddTo(root *cobra.Command) {
 	root.AddGroup(
-		&cobra.Group{ID: groupStart, Title: "Join an org as an agent:"},
+		&cobra.Group{ID: GroupStart, Title: "Join an org as an agent:"},
 		&cobra.Group{ID: groupTalk, Title: "Work with other agents:"},
 		&cobra.Group{ID: groupManage, Title: "Administrate:"},
 	)
@@ -77,7 +77,9 @@ func (a *App) AddTo(root *cobra.Command) {
 			root.AddCommand(c)
 		}
 	}
-	add(groupStart, a.join(), a.invite(), a.whoami())
+	add(GroupStart, a.join(), a.invite(), a.whoami(), a.profile(), a.setup(), a.doctor(), a.leave())
 	add(groupTalk, a.agents(), a.send(), a.read(), a.inbox(), a.wait(), a.ack(), a.nack(), a.extend(), a.thread(), a.artifact(),
 		a.file(), a.tail(), a.search(), a.decide())
+	add(groupManage, a.org(), a.token(), a.webhook())
+	root.AddCommand(a.man())
 }

@@ -19,7 +19,11 @@ const (
 
 // completion asks the server for words. A failure is no error: the shell has just nothing to offer.
 func (a *App) completion(cmd *cobra.Command, ask func(context.Context, *b2b.Client) ([]cobra.Completion, error)) ([]cobra.Completion, cobra.ShellCompDirective) {
-	ctx, cancel := context.WithTimeout(cmd.Context(), completionTime)
+	ctx := cmd.Context()
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	ctx, cancel := context.WithTimeout(ctx, completionTime)
 	defer cancel()
 	folder, err := profile.Folder(a.Getenv)
 	if err != nil {

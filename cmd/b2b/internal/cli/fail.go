@@ -157,6 +157,8 @@ func (r *run) explain(err error) error {
 		f.Exit, f.Code, f.Message = ExitInterrupted, "INTERRUPTED", "interrupted"
 	case errors.Is(err, profile.ErrNone), errors.Is(err, profile.ErrNoConnection):
 		f.Exit, f.Code = ExitCredential, "NO_PROFILE"
+	case errors.Is(err, profile.ErrOtherServer):
+		f.Exit, f.Code = ExitCredential, "OTHER_SERVER"
 	default:
 		f.fromTransport(err, r)
 	}
@@ -188,6 +190,8 @@ func (f *Failure) fromServer(d *b2bv1.ErrorDetail) {
 	switch d.GetCode() {
 	case b2bv1.ErrorCode_ERROR_CODE_INVALID_TOKEN, b2bv1.ErrorCode_ERROR_CODE_TOKEN_EXPIRED, b2bv1.ErrorCode_ERROR_CODE_AUTH_REQUIRED:
 		f.hint("b2b doctor shows which token was sent and why it is not accepted; b2b join gets another one.")
+	case b2bv1.ErrorCode_ERROR_CODE_BOT_NOT_ACTIVE:
+		f.hint("The agent waits for an admin of the org to approve it (b2b org approve NAME), or was rejected.")
 	case b2bv1.ErrorCode_ERROR_CODE_INSUFFICIENT_SCOPE:
 		f.hint("The token has not the scope for this: use the primary token of the bot, or one with that scope (b2b token create).")
 	}

@@ -108,14 +108,15 @@ type machine struct {
 	t        testing.TB
 	home     string
 	env      map[string]string
-	terminal bool
+	terminal bool // the output is one
+	person   bool // the input is one
 	now      func() time.Time
 	next     http.RoundTripper
 }
 
 func newMachine(t testing.TB) *machine {
 	home := t.TempDir()
-	return &machine{t: t, home: home, now: time.Now, env: map[string]string{"HOME": home, "PATH": os.Getenv("PATH")}, next: http.DefaultTransport}
+	return &machine{t: t, home: home, now: time.Now, env: map[string]string{"HOME": home, "PATH": "/nowhere"}, next: http.DefaultTransport}
 }
 
 // result is what a command has written, and its exit status.
@@ -139,8 +140,8 @@ func (m *machine) runWith(ctx context.Context, env map[string]string, stdin stri
 	}
 	app := &cli.App{
 		In: strings.NewReader(stdin), Out: &out, Err: &errs, Getenv: getenv, Now: m.now, Args: words,
-		Environ:     func() []string { return []string{"PATH=" + m.env["PATH"]} },
-		OutTerminal: m.terminal, ErrTerminal: false, Width: func() int { return 80 },
+		Environ:    func() []string { return []string{"PATH=" + m.env["PATH"]} },
+		InTerminal: m.person, OutTerminal: m.terminal, ErrTerminal: false, Width: func() int { return 80 },
 		Secret:    func() (string, error) { return "", nil },
 		Transport: m.next, Version: "test", Executable: func() (string, error) { return "/usr/local/bin/b2b", nil },
 	}

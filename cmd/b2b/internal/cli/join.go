@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/b2b-protocol/b2b/cmd/b2b/internal/agentconfig"
 	"github.com/b2b-protocol/b2b/cmd/b2b/internal/invite"
 	"github.com/b2b-protocol/b2b/cmd/b2b/internal/profile"
 	"github.com/b2b-protocol/b2b/cmd/b2b/internal/term"
@@ -24,7 +25,8 @@ const envOrgSecret = "B2B_ORG_SECRET"
 type joining struct {
 	name, org, ticket string
 	bio, role         string
-	tags              []string
+	tags, programs    []string
+	yes               bool
 }
 
 // joined is the result of join, as JSON. It has no token.
@@ -35,6 +37,8 @@ type joined struct {
 	Bot     json.RawMessage `json:"bot"`
 	Org     json.RawMessage `json:"org"` // null while the bot waits for approval
 	Peers   json.RawMessage `json:"peers"`
+	// Configured lists the agent programs of --for.
+	Configured []configured `json:"configured,omitempty"`
 }
 
 func (a *App) join() *cobra.Command {
@@ -58,12 +62,19 @@ func (a *App) join() *cobra.Command {
 	f.StringSliceVar(&j.tags, "tag", nil, "a `tag` by which it can be found; several times for several")
 	f.StringVar(&j.org, "org", "", "the `id` of the org, unless the link has it")
 	f.StringVar(&j.ticket, "ticket", "", "a ticket of the org, unless the link has it; \"-\" reads it from standard input")
+	f.StringSliceVar(&j.programs, "for", nil, "let these agent `programs` act as the agent: "+strings.Join(agentconfig.Names(), ", "))
+	f.BoolVar(&j.yes, "yes", false, "change the configuration of the programs without asking")
 	return a.verb(cmd, func(r *run, args []string) error { return j.do(r, args) })
 }
 
 func (j *joining) do(r *run, args []string) error {
 	if err := r.open(); err != nil {
 		return err
+	}
+	for _, name := range j.programs {
+		if _, ok := agentconfig.Find(name); !ok {
+			return usageError("--for %q is none of: %s", name, strings.Join(agentconfig.Names(), ", "))
+		}
 	}
 	how, err := j.entry(r, args)
 	if err != nil {
@@ -85,7 +96,48 @@ func (j *joining) do(r *run, args []string) error {
 	if err := r.store.SetCurrent(p.Name); err != nil {
 		return err
 	}
-	return r.welcome(p, bot)
+	var done []configured
+	if r.json {
+		if done, err = r.configure(p, j.programs, j.yes); err != nil {
+			return err
+		}
+		return r.welcome(p, bot, done)
+	}
+	if err := r.welcome(p, bot, nil); err != nil {
+		return err
+	}
+	return j.offer(r, p)
+}
+
+// offer lets agent programs act as the agent: those of --for, or, if a person is there, those that are
+// found on this machine.
+func (j *joining) offer(r *run, p *profile.Profile) error {
+	programs := j.programs
+	if len(programs) == 0 {
+		var titles []string
+		for _, found := range agentconfig.Programs() {
+			if found.Installed(r.app.Getenv) {
+				programs, titles = append(programs, found.Name), append(titles, found.Title)
+			}
+		}
+		if len(programs) == 0 {
+			return nil
+		}
+		if !r.app.InTerminal || !r.app.OutTerminal {
+			r.note("To let %s act as %s: %s", strings.Join(titles, ", "), p.BotName, "b2b setup "+strings.Join(programs, " "))
+			return nil
+		}
+		r.out.Printf("\n%s %s here and can act as %s. Each change is shown first.\n", strings.Join(titles, ", "), isOrAre(len(titles)), p.BotName)
+	}
+	_, err := r.configure(p, programs, j.yes)
+	return err
+}
+
+func isOrAre(n int) string {
+	if n == 1 {
+		return "is"
+	}
+	return "are"
 }
 
 // entry is how a bot comes in.
@@ -224,8 +276,8 @@ func (e *entry) enter(r *run) (*profile.Profile, *b2bv1.Bot, error) {
 const peersShown = 10
 
 // welcome says where the bot is, and who is there.
-func (r *run) welcome(p *profile.Profile, bot *b2bv1.Bot) error {
-	out := joined{Profile: p.Name, Path: r.store.Path(p.Name), URL: p.URL, Peers: json.RawMessage("[]")}
+func (r *run) welcome(p *profile.Profile, bot *b2bv1.Bot, done []configured) error {
+	out := joined{Profile: p.Name, Path: r.store.Path(p.Name), URL: p.URL, Peers: json.RawMessage("[]"), Configured: done}
 	var err error
 	if out.Bot, err = raw(bot); err != nil {
 		return err

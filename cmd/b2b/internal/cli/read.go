@@ -58,7 +58,7 @@ func (r *run) messages(c *b2b.Client, at *place, name string, w *window) error {
 	if err := w.check(); err != nil {
 		return err
 	}
-	since, err := r.time(w.since)
+	since, err := r.time(c, w.since)
 	if err != nil {
 		return err
 	}
@@ -110,7 +110,7 @@ func oldestFirst[M interface {
 
 // time reads a time of a flag: a time, a day, or how long ago, by the clock of the server; nil if it is
 // empty.
-func (r *run) time(text string) (*timestamppb.Timestamp, error) {
+func (r *run) time(c *b2b.Client, text string) (*timestamppb.Timestamp, error) {
 	if text == "" {
 		return nil, nil
 	}
@@ -123,9 +123,7 @@ func (r *run) time(text string) (*timestamppb.Timestamp, error) {
 	if err != nil || ago < 0 {
 		return nil, usageError("%q is no time: write 90m, 2d, 2026-11-30 or 2026-11-30T10:00:00Z", text)
 	}
-	if c, err := r.connect(); err != nil {
-		return nil, err
-	} else if _, err := c.Server.GetVersion(r.ctx, &b2bv1.GetVersionRequest{}); err != nil { // tells the time of the server
+	if _, err := c.Server.GetVersion(r.ctx, &b2bv1.GetVersionRequest{}); err != nil { // tells the time of the server
 		return nil, err
 	}
 	return timestamppb.New(r.clock.Now().Add(-ago)), nil

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -48,6 +49,8 @@ type run struct {
 	out   *term.Printer
 	notes *term.Printer // on standard error
 	clock *clock
+
+	answers *bufio.Reader // of a person to questions
 
 	store  profile.Store
 	conn   *profile.Connection

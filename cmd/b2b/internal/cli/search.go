@@ -43,10 +43,10 @@ func (a *App) search() *cobra.Command {
 		}
 		req := &b2bv1.SearchRequest{Q: proto.String(strings.Join(args, " ")), Kinds: kinds, ThreadId: given(thread), Author: given(author),
 			Limit: l.page()}
-		if req.Since, err = r.time(since); err != nil {
+		if req.Since, err = r.time(c, since); err != nil {
 			return err
 		}
-		if req.Until, err = r.time(until); err != nil {
+		if req.Until, err = r.time(c, until); err != nil {
 			return err
 		}
 		if best {

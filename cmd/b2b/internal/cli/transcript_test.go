@@ -23,6 +23,7 @@ var update = flag.Bool("update", false, "write the transcripts anew")
 //	# a comment
 //	@ name .path     the next command's JSON has at this path the value of the variable $name
 //	+ name profile   $name is the present position of the event log, for a profile
+//	^ y              answers the questions of the next command, as a person
 //	? b2b search …   repeats the command until it finds something and notes nothing; it is not shown
 //	< text           a line of the next command's standard input
 //	$ b2b send …     a command whose output goes to a file; NAME=value before it sets the environment
@@ -111,6 +112,9 @@ func (tr *transcript) play(text string) string {
 				res := tr.run("", rest)
 				return res.out != "" && res.err == ""
 			})
+		case "^":
+			stdin.WriteString(rest + "\n")
+			tr.m.person = true
 		case "<":
 			stdin.WriteString(rest + "\n")
 		}
@@ -120,7 +124,7 @@ func (tr *transcript) play(text string) string {
 		}
 		tr.m.terminal = mark == "%"
 		res := tr.run(stdin.String(), rest)
-		tr.m.terminal = false
+		tr.m.terminal, tr.m.person = false, false
 		for _, s := range saves {
 			if res.status != 0 {
 				tr.t.Fatalf("%s: %+v", rest, res)
@@ -247,6 +251,11 @@ var scrubs = []struct {
 	{regexp.MustCompile(`"(cursor|stream_cursor|lease)":"[^"]*"`), `"$1":"<$1>"`},
 	{regexp.MustCompile(`\b[A-Z2-7]{26}\b`), "<request>"},
 	{regexp.MustCompile(`"traceparent":"[^"]*"`), `"traceparent":"<trace>"`},
+	{regexp.MustCompile(`server \d+\.\d+\.\d+, with [a-z-]+(, [a-z-]+)*;`), "server <version>, with <profiles>;"},
+	{regexp.MustCompile(`(?m)^([0-9a-f]{16}|\{"ref":"[0-9a-f]{16}")`), "<ref>"},
+	{regexp.MustCompile(`127\.0\.0\.1:\d+`), "127.0.0.1:<port>"},
+	{regexp.MustCompile(`\(\d[\d.]*m?s\)`), "(<duration>)"},
+	{regexp.MustCompile(`up for [\dhms]+`), "up for <duration>"},
 	{regexp.MustCompile("\x1b"), "␛"},
 }
 

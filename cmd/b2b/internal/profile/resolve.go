@@ -34,6 +34,9 @@ const (
 // ErrNoConnection is the error of a call without a server or without a token.
 var ErrNoConnection = errors.New("no profile")
 
+// ErrOtherServer is the error of a token that would go to another server than its own.
+var ErrOtherServer = errors.New("no token for this server")
+
 // Resolve returns the server and the token of a call. A profile that the query names counts before the
 // environment; the profile of the environment, or the current one, gives what is still missing.
 func (s Store) Resolve(q Query) (*Connection, error) {
@@ -43,8 +46,8 @@ func (s Store) Resolve(q Query) (*Connection, error) {
 	}
 	if c.Token == "" && c.Profile != nil {
 		if c.URL != c.Profile.URL {
-			return nil, fmt.Errorf("the token of profile %q is for %s, not for %s: give B2B_TOKEN or --token-file with the other address, or leave the address out",
-				c.Profile.Name, c.Profile.URL, c.URL)
+			return nil, fmt.Errorf("%w: that of profile %q is for %s, not for %s; give B2B_TOKEN or --token-file with the other address, or leave the address out",
+				ErrOtherServer, c.Profile.Name, c.Profile.URL, c.URL)
 		}
 		c.Token = c.Profile.Token
 	}

@@ -31,7 +31,7 @@ type Profile struct {
 type Configured struct {
 	Program string `json:"program"`
 	Path    string `json:"path"`
-	// Created is set if there was no such file before.
+	// Created reports that there was no such file before.
 	Created bool `json:"created,omitempty"`
 }
 
