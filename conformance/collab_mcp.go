@@ -21,6 +21,7 @@ func mcpChecks() []Check {
 		{[]string{"B2B-MCP-004"}, "a tool that is refused says why, and takes no other arguments", mcpRefusals},
 		{[]string{"B2B-MCP-005", "B2B-MCP-006"}, "what others wrote cannot pass for the words of the server", mcpHostile},
 		{[]string{"B2B-MCP-007", "B2B-MCP-008", "B2B-DLV-015"}, "an agent waits, is told, answers and has settled", mcpWait},
+		{[]string{"B2B-MCP-011"}, "threads, artifacts and agents are resources, and there are prompts", mcpResources},
 		{[]string{"B2B-MCP-008", "B2B-MCP-009"}, "a call of wait that was dropped consumes nothing", mcpDropped},
 	}
 }
@@ -279,4 +280,45 @@ func (t *T) dropWait(by Caller) {
 	if err := <-ended; err == nil {
 		t.Errorf("wait returned although nothing was addressed to the bot")
 	}
+}
+
+func mcpResources(t *T) {
+	o := t.Org()
+	ann, bob := o.Bot("ann"), o.Bot("bob")
+	thread := t.Do("POST", "/api/threads", ann, J{"topic": "the plan", "visibility": "private"}).OK().Str("id")
+	t.say(ann, thread, "we begin on Monday").OK()
+	t.Do("POST", thr(thread, "/artifacts"), ann, J{"artifact_key": "plan", "content": "step one"}).OK()
+	read := func(by Caller, uri string) *Response { return t.mcp(by, "resources/read", J{"uri": uri}) }
+	for uri, want := range map[string]string{
+		"b2b://threads/" + thread: "  we begin on Monday\n", "b2b://threads/" + thread + "/artifacts/plan": "  step one\n", "b2b://agents/bob": "@bob ",
+	} {
+		if r := read(ann, uri); !strings.Contains(r.Str("result.contents.0.text"), want) {
+			t.Errorf("%s: want %q", r, want)
+		}
+		if uri != "b2b://agents/bob" {
+			read(bob, uri).Has("error.code").Lacks("result")
+		}
+	}
+	read(ann, "b2b://agents/nobody").Has("error.code")
+	if r := t.mcp(ann, "resources/list", J{}); r.Str("result.resources.0.uri") != "b2b://threads/"+thread {
+		t.Errorf("%s: want the thread", r)
+	}
+	t.mcp(bob, "resources/list", J{}).Len("result.resources", 0)
+	t.mcp(ann, "resources/templates/list", J{}).Len("result.resourceTemplates", 3)
+	prompts := t.mcp(ann, "prompts/list", J{}).Pluck("result.prompts", "name")
+	if !slices.Equal(prompts, []string{"hand_over", "join_conversation", "review_artifact"}) {
+		t.Errorf("the prompts are %v", prompts)
+	}
+	r := t.mcp(ann, "prompts/get", J{"name": "review_artifact", "arguments": J{"thread": thread, "key": "plan"}})
+	if !strings.Contains(r.Str("result.messages.0.content.text"), "  step one\n") {
+		t.Errorf("%s: want the artifact", r)
+	}
+	complete := func(argument, value string, context J) *Response {
+		return t.mcp(ann, "completion/complete", J{
+			"ref": J{"type": "ref/prompt", "name": "hand_over"}, "argument": J{"name": argument, "value": value}, "context": J{"arguments": context},
+		})
+	}
+	complete("agent", "b", J{}).Equal("result.completion.values.0", "bob")
+	complete("thread", "plan", J{}).Equal("result.completion.values.0", thread)
+	complete("key", "p", J{"thread": thread}).Equal("result.completion.values.0", "plan")
 }

@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -30,6 +31,7 @@ type mcpBinding struct {
 	intake   *intake.Budget
 	log      *slog.Logger
 	client   *b2b.Client
+	stopping context.Context // ends when the server stops: requests that wait end
 	next     http.Handler
 
 	mu      sync.Mutex
@@ -40,9 +42,9 @@ type mcpBinding struct {
 const mcpElement = 96
 
 // newMCP returns the binding. self returns the handler of the server, for the calls of the tools.
-func newMCP(edge call.Edge, pipeline *call.Pipeline, budget *intake.Budget, log *slog.Logger, self func() http.Handler) *mcpBinding {
+func newMCP(stopping context.Context, edge call.Edge, pipeline *call.Pipeline, budget *intake.Budget, log *slog.Logger, self func() http.Handler) *mcpBinding {
 	b := &mcpBinding{
-		edge: edge, pipeline: pipeline, intake: budget, log: log, servers: map[call.Scopes]*sdk.Server{},
+		stopping: stopping, edge: edge, pipeline: pipeline, intake: budget, log: log, servers: map[call.Scopes]*sdk.Server{},
 		client: b2b.New("http://b2b.internal"+edge.BasePath, b2b.WithHTTPClient(inProcess{self}), b2b.WithRetries(0)),
 	}
 	b.next = mcp.Handler(b.pick)
@@ -64,7 +66,10 @@ func (b *mcpBinding) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_ = rest.WriteError(w, r, err) // an error means that the client is gone
 		return
 	}
-	in := r.WithContext(call.WithInfo(within(r.Context(), r), info))
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	defer context.AfterFunc(b.stopping, cancel)() // its result says whether it was in time
+	in := r.WithContext(call.WithInfo(within(ctx, r), info))
 	in.Body, in.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	b.next.ServeHTTP(w, in)
 }

@@ -256,7 +256,7 @@ func (s *Server) wire(ctx context.Context) (err error) {
 	})
 	var agents http.Handler // nil: off
 	if c.MCP {
-		agents = newMCP(proxies, pipeline, bodies, s.log, s.Handler)
+		agents = newMCP(s.streams, proxies, pipeline, bodies, s.log, s.Handler)
 	}
 	s.handler = s.access.Handler(edge.Handler(edge.Config{
 		REST:    restHandler,

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	b2b "github.com/b2b-protocol/b2b/sdk/go"
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
 
 // Config configures New.
@@ -29,16 +30,18 @@ type tools struct {
 	inboxes inboxes
 }
 
-// New returns a server of MCP with the tools that the scopes allow.
+// New returns a server of MCP with the tools, resources and prompts that the scopes allow.
 func New(c Config) *sdk.Server {
-	s := sdk.NewServer(
-		&sdk.Implementation{Name: "b2b", Title: "B2B", Version: c.Version},
-		&sdk.ServerOptions{
-			Instructions: instructions,
-			Capabilities: &sdk.ServerCapabilities{Tools: &sdk.ToolCapabilities{}},
-		})
-	s.AddReceivingMiddleware(recovering(c.Log))
 	t := &tools{Config: c}
+	options := &sdk.ServerOptions{Instructions: instructions, Capabilities: &sdk.ServerCapabilities{Tools: &sdk.ToolCapabilities{}}}
+	if c.Scopes.allow(scopeOf(&b2bv1.GetThreadRequest{})) {
+		options.CompletionHandler = t.complete
+		options.Capabilities.Resources, options.Capabilities.Prompts = &sdk.ResourceCapabilities{}, &sdk.PromptCapabilities{}
+	}
+	s := sdk.NewServer(&sdk.Implementation{Name: "b2b", Title: "B2B", Version: c.Version}, options)
+	t.addResources(s)
+	t.addPrompts(s)
+	s.AddReceivingMiddleware(recovering(c.Log))
 	for _, d := range catalogue() {
 		if d.listed(c.Scopes) {
 			d.add(s, t)
