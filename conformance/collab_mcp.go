@@ -252,6 +252,7 @@ func mcpDropped(t *T) {
 	ann, bob := o.Bot("ann"), o.Bot("bob")
 	t.done(bob, "wait", J{"timeout_s": 1}).Equal("result.structuredContent.timed_out", true)
 	t.Concurrently(8, func(int) { t.dropWait(bob) }) // more often than a delivery is handed out
+	t.cancelWait(bob)
 	t.dm(ann, "bob", "at last").OK()
 	t.done(bob, "wait", J{"timeout_s": 25}).Equal("result.structuredContent.item.message.text", "at last").
 		Equal("result.structuredContent.item.attempt", 1)
@@ -321,4 +322,31 @@ func mcpResources(t *T) {
 	complete("agent", "b", J{}).Equal("result.completion.values.0", "bob")
 	complete("thread", "plan", J{}).Equal("result.completion.values.0", thread)
 	complete("key", "p", J{"thread": thread}).Equal("result.completion.values.0", "plan")
+}
+
+// cancelWait makes a call of wait, and cancels it in another request.
+func (t *T) cancelWait(by Caller) {
+	ended := make(chan *Response, 1)
+	ctx, cancel := context.WithTimeout(t.ctx, requestTimeout)
+	defer cancel()
+	go func() {
+		r, err := t.target.send(ctx, "POST", mcpPath, by, J{
+			"jsonrpc": "2.0", "id": "cancelled", "method": "tools/call", "params": J{"name": "wait", "arguments": J{"timeout_s": 40}},
+		}, Header("Accept", "application/json, text/event-stream"), Header("MCP-Protocol-Version", earlier))
+		if err != nil {
+			t.Errorf("a call of wait: %v", err)
+		}
+		ended <- r
+	}()
+	for end := time.After(patience); ; {
+		t.Do("POST", mcpPath, by, J{"jsonrpc": "2.0", "method": "notifications/cancelled", "params": J{"requestId": "cancelled"}},
+			Header("Accept", "application/json, text/event-stream"), Header("MCP-Protocol-Version", earlier)).Status(202)
+		select {
+		case <-ended:
+			return
+		case <-end:
+			t.Fatalf("a call that was cancelled does not end")
+		case <-time.After(100 * time.Millisecond): // it may not have arrived, or be at another node
+		}
+	}
 }

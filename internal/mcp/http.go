@@ -1,7 +1,11 @@
 package mcp
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"io"
+	"net"
 	"net/http"
 	"sync"
 
@@ -11,7 +15,8 @@ import (
 // request is what the tools know of the HTTP request by which they are called. Over stdio it is empty.
 type request struct {
 	bot  string          // the id of the bot that calls
-	gone context.Context // ends when the client is gone; nil: over stdio
+	gone context.Context // ends when the client does not want the response any more; nil: over stdio
+	drop context.CancelFunc
 
 	mu   sync.Mutex
 	back []func() // gives back what the client did not get
@@ -59,17 +64,105 @@ func (r *request) end() {
 	}
 }
 
+// handler serves MCP over HTTP.
+type handler struct {
+	next http.Handler
+	pick func(*http.Request) (bot string, server *sdk.Server)
+
+	mu      sync.Mutex
+	running map[string]map[*request]bool // by the key of the call
+}
+
 // Handler serves MCP over HTTP, without sessions. pick returns the id of the bot that calls and its
-// server. The caller was authenticated and the body read and bounded before.
+// server. The caller was authenticated, and the body was read and bounded before.
 func Handler(pick func(*http.Request) (bot string, server *sdk.Server)) http.Handler {
-	inner := sdk.NewStreamableHTTPHandler(func(r *http.Request) *sdk.Server {
-		_, server := pick(r)
-		return server
-	}, &sdk.StreamableHTTPOptions{Stateless: true, PropagateRequestCancellation: true, MaxRequestBodyBytes: -1, DisableLocalhostProtection: true})
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		bot, _ := pick(r)
-		q := &request{bot: bot, gone: r.Context()}
-		defer q.end()
-		inner.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), requestKey{}, q)))
-	})
+	return &handler{
+		pick: pick, running: map[string]map[*request]bool{},
+		next: sdk.NewStreamableHTTPHandler(func(r *http.Request) *sdk.Server {
+			_, server := pick(r)
+			return server
+		}, &sdk.StreamableHTTPOptions{Stateless: true, PropagateRequestCancellation: true, MaxRequestBodyBytes: -1, DisableLocalhostProtection: true}),
+	}
+}
+
+// ServeHTTP implements http.Handler.
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	bot, _ := h.pick(r)
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	q := &request{bot: bot, gone: ctx, drop: cancel}
+	if m := messageOf(r); m != nil {
+		client := bot + "\x00" + hostOf(r.RemoteAddr) + "\x00" + r.UserAgent() + "\x00"
+		switch {
+		case m.Method == "notifications/cancelled" && m.Params.RequestID != nil:
+			h.cancel(client + string(m.Params.RequestID))
+		case m.Method == "tools/call" && m.ID != nil:
+			defer h.run(client+string(m.ID), q)()
+		}
+	}
+	defer q.end()
+	h.next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), requestKey{}, q)))
+}
+
+// mostPeek bounds the bodies that are looked into: calls that wait, and cancellations, are short.
+const mostPeek = 16 << 10
+
+// message is what matters of a message of MCP here.
+type message struct {
+	Method string          `json:"method"`
+	ID     json.RawMessage `json:"id"`
+	Params struct {
+		RequestID json.RawMessage `json:"requestId"`
+	} `json:"params"`
+}
+
+// messageOf returns the message of a request, and leaves its body to be read; nil: it is large, or not
+// one message.
+func messageOf(r *http.Request) *message {
+	if r.ContentLength <= 0 || r.ContentLength > mostPeek {
+		return nil
+	}
+	body, err := io.ReadAll(r.Body)
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	var m message
+	if err != nil || json.Unmarshal(body, &m) != nil {
+		return nil // the library says what is wrong
+	}
+	return &m
+}
+
+// run registers a call that can be cancelled, and returns what removes it. Clients of earlier revisions
+// that give up leave the request open, and say so in another one. A session would say which client that
+// is; without one, it is the same bot, address, program and id.
+func (h *handler) run(key string, q *request) (done func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.running[key] == nil {
+		h.running[key] = map[*request]bool{}
+	}
+	h.running[key][q] = true
+	return func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		if delete(h.running[key], q); len(h.running[key]) == 0 {
+			delete(h.running, key)
+		}
+	}
+}
+
+// cancel drops the calls with a key.
+func (h *handler) cancel(key string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for q := range h.running[key] {
+		q.drop()
+	}
+}
+
+func hostOf(address string) string {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return address
+	}
+	return host
 }
