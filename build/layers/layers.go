@@ -215,7 +215,7 @@ func refusal(from, to string) string {
 	switch {
 	case !ok:
 		return "that package has no layer"
-	case within(from, "cmd/b2b/internal/cli/...") && target != "internal/wire" && source.Pattern != place.Pattern && place.Layer > Generated && place.Layer != Rules:
+	case (within(from, "cmd/b2b/internal/cli/...") || within(from, "cmd/b2b/internal/runner/...")) && target != "internal/wire" && source.Pattern != place.Pattern && place.Layer > Generated && place.Layer != Rules:
 		return "the verbs use the server through the SDK only"
 	case place.Pattern == source.Pattern:
 		return "" // within one subtree

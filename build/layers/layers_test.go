@@ -86,6 +86,7 @@ func TestCheck(t *testing.T) {
 		{name: "the quickstart imports a package of the server", from: "internal/quickstart", imports: []string{m + "internal/call"}, want: "through the SDK"},
 		{name: "the verbs import what they share with the server", from: "cmd/b2b/internal/cli", imports: []string{m + "sdk/go", m + "internal/wire", m + "internal/textdiff", m + "cmd/b2b/internal/term"}},
 		{name: "the verbs import a package of the server", from: "cmd/b2b/internal/cli", imports: []string{m + "internal/store"}, want: "through the SDK"},
+		{name: "the runner imports a package of the server", from: "cmd/b2b/internal/runner", imports: []string{m + "internal/service"}, want: "through the SDK"},
 		{name: "an SDK imports the server", from: "sdk/go/b2b/v1", imports: []string{m + "internal/wire"}, want: "SDK"},
 		{name: "the tests of an SDK import the server", from: "sdk/go/b2b/v1", testImports: []string{m + "server"}, want: "SDK"},
 	}
