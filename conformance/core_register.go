@@ -76,7 +76,8 @@ func registrationFields(t *T) {
 	o := t.Org()
 	ticket := o.Ticket(J{"reusable": true})
 	for _, body := range []J{
-		{"org_id": nil, "ticket": ticket, "name": "x"}, {"org_id": "", "ticket": ticket, "name": "x"}, {"org_id": 5, "ticket": ticket, "name": "x"},
+		{"org_id": nil, "org_secret": o.Secret, "name": "x"}, {"org_id": "", "org_secret": o.Secret, "name": "x"}, {"org_id": 5, "ticket": ticket, "name": "x"},
+		{"org_id": nil, "org_secret": o.Secret, "ticket": ticket, "name": "x"},
 		{"name": "x"}, {"ticket": "", "name": "x"}, {"ticket": nil, "org_secret": nil, "name": "x"}, {"ticket": 5, "name": "x"}, {"org_secret": 5, "name": "x"},
 		{"org_secret": J{}, "name": "x"}, {"ticket": ticket}, {"ticket": ticket, "name": ""}, {"ticket": ticket, "name": nil}, {"ticket": ticket, "name": 5},
 		{"ticket": ticket, "name": true}, {"ticket": ticket, "name": []string{"x"}}, {"ticket": ticket, "name": J{}}, {"ticket": ticket, "name": "a b"},
@@ -85,7 +86,7 @@ func registrationFields(t *T) {
 	} {
 		o.Register(body).Refused(400, "VALIDATION_ERROR")
 	}
-	t.Do("POST", "/api/auth/register", nil, J{"ticket": ticket, "name": "x"}).Refused(400, "VALIDATION_ERROR")
+	t.Do("POST", "/api/auth/register", nil, J{"org_secret": o.Secret, "name": "x"}).Refused(400, "VALIDATION_ERROR")
 	for _, name := range []string{"a", "-", "_", "9lives", "-dash", "Az_09-", strings.Repeat("n", 128)} {
 		o.Register(J{"ticket": ticket, "name": name}).Status(200).Equal("name", name)
 	}
@@ -165,8 +166,16 @@ func ticketUse(t *T) {
 	o.Register(J{"ticket": "tkt_0123456789abcdef", "name": "x"}).Refused(401, "INVALID_TICKET")
 	other.Register(J{"ticket": single, "name": "x"}).Refused(401, "INVALID_TICKET")
 	t.Do("POST", "/api/auth/register", nil, J{"org_id": unusedID, "ticket": single, "name": "x"}).Refused(401, "INVALID_TICKET")
+	t.Do("POST", "/api/auth/register", nil, J{"ticket": "tkt_0123456789abcdef", "name": "x"}).Refused(401, "INVALID_TICKET")
 	o.Register(J{"ticket": single, "name": "a"}).Status(200)
 	o.Register(J{"ticket": single, "name": "b"}).Refused(401, "TICKET_CONSUMED")
+	t.Do("POST", "/api/auth/register", nil, J{"ticket": single, "name": "b"}).Refused(401, "TICKET_CONSUMED")
+	for name, org := range map[string]any{"absent": nil, "empty": ""} {
+		t.Do("POST", "/api/auth/register", nil, J{"org_id": org, "ticket": reusable, "name": name}).Status(200).Equal("org_id", o.ID)
+	}
+	again := J{"ticket": reusable, "name": "once", "request_id": "without the org"}
+	t.Do("POST", "/api/auth/register", nil, again).Status(200).
+		Equal("token", t.Do("POST", "/api/auth/register", nil, again).Status(200).Str("token"))
 	o.Register(J{"ticket": reusable, "name": "b"}).Status(200)
 	o.Register(J{"ticket": id, "name": "c"}).Status(200)
 	t.Sleep(1700 * time.Millisecond)

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/b2b-protocol/b2b/internal/auth"
 	"github.com/b2b-protocol/b2b/internal/call"
 	"github.com/b2b-protocol/b2b/internal/limits"
@@ -29,6 +31,12 @@ func (s *authService) RegisterBot(ctx context.Context, req *b2bv1.RegisterBotReq
 	if err != nil {
 		return nil, err
 	}
+	if req.GetOrgId() == "" {
+		if req, err = s.withOrg(ctx, req); err != nil {
+			return nil, err
+		}
+		bot.OrgID = req.GetOrgId()
+	}
 	for {
 		_, refusal := s.checkCredential(ctx, s.reads, req)
 		if _, refused := call.AsError(refusal); refusal != nil && (!refused || req.GetRequestId() == "") {
@@ -52,7 +60,7 @@ func (s *authService) RegisterBot(ctx context.Context, req *b2bv1.RegisterBotReq
 // newBot checks the fields of the bot in a request, and returns the bot.
 func newBot(req *b2bv1.RegisterBotRequest) (*store.Bot, error) {
 	switch {
-	case req.GetOrgId() == "":
+	case req.GetOrgId() == "" && (req.GetTicket() == "" || req.GetOrgSecret() != ""):
 		return nil, call.Invalid("org_id is required")
 	case req.GetTicket() == "" && req.GetOrgSecret() == "":
 		return nil, call.Invalid("ticket or org_secret is required")
@@ -80,6 +88,24 @@ func newBot(req *b2bv1.RegisterBotRequest) (*store.Bot, error) {
 		bot.AuthRole = store.AuthAdmin
 	}
 	return bot, nil
+}
+
+// withOrg returns a request that names the org of its ticket (B2B-REG-003).
+func (s *authService) withOrg(ctx context.Context, req *b2bv1.RegisterBotRequest) (*b2bv1.RegisterBotRequest, error) {
+	ticket, err := s.reads.Ticket(ctx, auth.Hash(req.GetTicket()))
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, ticketUnknown("ticket is unknown")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("find a ticket: %w", err)
+	}
+	named := proto.CloneOf(req)
+	named.OrgId = &ticket.OrgID
+	return named, nil
+}
+
+func ticketUnknown(text string) *call.Error {
+	return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_INVALID_TICKET, "%s", text).WithHint("Ask an admin of the org for a new one.")
 }
 
 func (s *authService) checkWebhook(ctx context.Context, url string) error {
@@ -118,8 +144,7 @@ func (s *authService) checkCredential(ctx context.Context, r authReader, req *b2
 	}
 	switch {
 	case err != nil || ticket.OrgID != req.GetOrgId():
-		return nil, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_INVALID_TICKET, "ticket is unknown in this org").
-			WithHint("Ask an admin of the org for a new one.")
+		return nil, ticketUnknown("ticket is unknown in this org")
 	case ticket.ExpiresAt != 0 && ticket.ExpiresAt <= s.nowMS():
 		return nil, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_TICKET_EXPIRED, "This ticket has expired").
 			WithHint("Ask an admin of the org for a new one.")

@@ -28,6 +28,8 @@ type App struct {
 	Secret func() (string, error)
 	// Transport makes the requests.
 	Transport http.RoundTripper
+	// Completion is how long a shell waits for words of the server.
+	Completion time.Duration
 	// Version is the version of this program, Executable its file.
 	Version    string
 	Executable func() (string, error)
@@ -49,11 +51,14 @@ func New(version string) *App {
 			line, err := xterm.ReadPassword(int(os.Stdin.Fd()))
 			return string(line), err
 		},
-		Transport: http.DefaultTransport, Version: version, Executable: os.Executable,
+		Transport: http.DefaultTransport, Completion: completionTime, Version: version, Executable: os.Executable,
 	}
 }
 
-const usualWidth = 80
+const (
+	usualWidth     = 80
+	completionTime = 3 * time.Second
+)
 
 func isTerminal(f *os.File) bool { return xterm.IsTerminal(int(f.Fd())) }
 

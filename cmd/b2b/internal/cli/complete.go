@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -12,10 +11,7 @@ import (
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
 
-const (
-	completionTime = 3 * time.Second // a shell waits for it
-	completionMost = 200
-)
+const completionMost = 200 // words
 
 // completion asks the server for words. A failure is no error: the shell has just nothing to offer.
 func (a *App) completion(cmd *cobra.Command, ask func(context.Context, *b2b.Client) ([]cobra.Completion, error)) ([]cobra.Completion, cobra.ShellCompDirective) {
@@ -23,7 +19,7 @@ func (a *App) completion(cmd *cobra.Command, ask func(context.Context, *b2b.Clie
 	if ctx == nil {
 		ctx = context.Background()
 	}
-	ctx, cancel := context.WithTimeout(ctx, completionTime)
+	ctx, cancel := context.WithTimeout(ctx, a.Completion)
 	defer cancel()
 	folder, err := profile.Folder(a.Getenv)
 	if err != nil {

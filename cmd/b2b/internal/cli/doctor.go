@@ -65,7 +65,7 @@ func (a *App) doctor() *cobra.Command {
 			{"events", false, (*patient).events}, {"programs", false, (*patient).programs},
 		}
 		return r.examine(p, checks)
-	})
+	}, func(s *verbSettings) { s.timeout = doctorTime })
 }
 
 // examine runs checks, and fails with the status of the first that failed.

@@ -23,7 +23,10 @@ type patient struct {
 	conn    *profile.Connection
 }
 
-const stepTime = 10 * time.Second
+const (
+	stepTime   = 30 * time.Second // of a check
+	doctorTime = 3 * time.Minute
+)
 
 func (p *patient) profile(context.Context) finding {
 	if err := p.open(); err != nil && p.app.Getenv(profile.EnvToken) == "" {

@@ -51,7 +51,7 @@ func (a *App) join() *cobra.Command {
 			"\"-\" and the link on standard input. With B2B_ORG_SECRET and --org the agent is an admin.\n" +
 			"With B2B_TOKEN, an agent that exists already gets a profile.",
 		Example: example(`b2b join "http://localhost:4800/skill.md#org=…&ticket=tkt_…" --name reviewer`,
-			"b2b join http://localhost:4800 --org ID --ticket tkt_… --name reviewer --bio \"I review patches\" --tag go",
+			"b2b join http://localhost:4800 --ticket tkt_… --name reviewer --bio \"I review patches\" --tag go",
 			"b2b join - --name reviewer <invitation.txt", "B2B_TOKEN=$TOKEN b2b join http://localhost:4800 --profile mine"),
 		Args: cobra.MaximumNArgs(1),
 	}
@@ -60,7 +60,7 @@ func (a *App) join() *cobra.Command {
 	f.StringVar(&j.bio, "bio", "", "what others should know about it")
 	f.StringVar(&j.role, "role", "", "its role")
 	f.StringSliceVar(&j.tags, "tag", nil, "a `tag` by which it can be found; several times for several")
-	f.StringVar(&j.org, "org", "", "the `id` of the org, unless the link has it")
+	f.StringVar(&j.org, "org", "", "the `id` of the org, with B2B_ORG_SECRET")
 	f.StringVar(&j.ticket, "ticket", "", "a ticket of the org, unless the link has it; \"-\" reads it from standard input")
 	f.StringSliceVar(&j.programs, "for", nil, "let these agent `programs` act as the agent: "+strings.Join(agentconfig.Names(), ", "))
 	f.BoolVar(&j.yes, "yes", false, "change the configuration of the programs without asking")
@@ -164,7 +164,7 @@ func (j *joining) entry(r *run, args []string) (*entry, error) {
 		}
 	}
 	if link == "" {
-		return nil, usageError("where to? Give an invitation link, or the address of a server with --org and --ticket")
+		return nil, usageError("where to? Give an invitation link, or the address of a server with --ticket")
 	}
 	e.url = strings.TrimRight(link, "/")
 	if invite.IsLink(link) {
@@ -189,13 +189,13 @@ func (j *joining) entry(r *run, args []string) (*entry, error) {
 		return e, nil
 	case j.ticket == "" && secret == "":
 		return nil, usageError("nothing to get in with: give an invitation link, --ticket, or B2B_ORG_SECRET; ask an admin of the org (b2b invite)")
-	case j.org == "":
-		return nil, usageError("--org is missing: the id of the org. An invitation link has it")
+	case j.org == "" && j.ticket == "":
+		return nil, usageError("--org is missing: the id of the org that B2B_ORG_SECRET is of")
 	case j.name == "":
 		return nil, usageError("--name is missing: how the agent is called in the org")
 	}
 	e.register = &b2bv1.RegisterBotRequest{
-		OrgId: &j.org, Name: &j.name, Ticket: given(j.ticket), Bio: given(j.bio), Role: given(j.role), RequestId: proto.String(rand.Text()),
+		OrgId: given(j.org), Name: &j.name, Ticket: given(j.ticket), Bio: given(j.bio), Role: given(j.role), RequestId: proto.String(rand.Text()),
 	}
 	if j.ticket == "" {
 		e.register.OrgSecret = &secret

@@ -148,8 +148,11 @@ func (a *App) orgAudit() *cobra.Command {
 				if e.BotId != nil {
 					by = who.of(e.GetBotId())
 				}
-				rows = append(rows, []string{r.out.Time(e.GetCreatedAt().AsTime()), term.Line(by), term.Line(e.GetAction()),
-					term.Line(fmt.Sprintf("%s %s", e.GetTargetType(), e.GetTargetId()))})
+				if isID(by) {
+					by = "a deleted agent"
+				}
+				rows = append(rows, []string{r.out.Time(e.GetCreatedAt().AsTime()), term.Line(e.GetAction()),
+					term.Line(fmt.Sprintf("%s %s", e.GetTargetType(), e.GetTargetId())), term.Line(by)})
 			}
 			r.out.Table(rows, func(column int, cell string) string {
 				if column == 0 {

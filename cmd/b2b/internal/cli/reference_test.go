@@ -64,7 +64,7 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-// TestEveryVerbHasATranscript: each verb is shown as text and as JSON.
+// TestEveryVerbHasATranscript: each verb is shown on a terminal and as JSON.
 func TestEveryVerbHasATranscript(t *testing.T) {
 	t.Parallel()
 	shown := transcripts(t)
@@ -76,15 +76,16 @@ func TestEveryVerbHasATranscript(t *testing.T) {
 				continue
 			}
 			path := sub.CommandPath()
-			var asText, asJSON bool
+			var asText, asJSON bool // on a terminal
 			for _, line := range shown {
-				if line == path || strings.HasPrefix(line, path+" ") {
-					asText = asText || !strings.Contains(line, "--json")
-					asJSON = asJSON || strings.Contains(line, "--json")
+				mark, command := line[:2], line[2:]
+				if command == path || strings.HasPrefix(command, path+" ") {
+					asText = asText || mark == "% " && !strings.Contains(command, "--json")
+					asJSON = asJSON || strings.Contains(command, "--json")
 				}
 			}
 			if (!asText || !asJSON) && otherwise[path] == "" {
-				t.Errorf("%s: in a transcript as text: %t, as JSON: %t", path, asText, asJSON)
+				t.Errorf("%s: in a transcript on a terminal: %t, as JSON: %t", path, asText, asJSON)
 			}
 		}
 	}
@@ -94,7 +95,7 @@ func TestEveryVerbHasATranscript(t *testing.T) {
 // otherwise lists the verbs that other tests show.
 var otherwise = map[string]string{"b2b man": "TestManPages"}
 
-// transcripts returns the commands of all transcripts.
+// transcripts returns the commands of all transcripts, with their marks.
 func transcripts(t *testing.T) (commands []string) {
 	t.Helper()
 	entries, err := os.ReadDir("testdata")
@@ -109,7 +110,7 @@ func transcripts(t *testing.T) (commands []string) {
 		for line := range strings.Lines(string(text)) {
 			if strings.HasPrefix(line, "$ ") || strings.HasPrefix(line, "% ") {
 				_, command, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "b2b ")
-				commands = append(commands, "b2b "+command)
+				commands = append(commands, line[:2]+"b2b "+command)
 			}
 		}
 	}

@@ -59,7 +59,7 @@ func (t *tailing) do(r *run) error {
 		opts = append(opts, b2b.FromPosition(t.from))
 	}
 	if t.state != "" {
-		opts = append(opts, b2b.WithPositionStore(b2b.FileStore(t.state)))
+		opts = append(opts, b2b.WithPositionStore(b2b.FileStore(t.state)), b2b.WithManualCommit()) // the last one counts, too
 	}
 	who, topics := r.names(c), &topics{r: r, c: c, known: map[string]string{}}
 	n := 0
@@ -71,6 +71,7 @@ func (t *tailing) do(r *run) error {
 			return err
 		}
 		if !t.wants(event) {
+			event.Commit()
 			continue
 		}
 		if r.json {
@@ -81,6 +82,7 @@ func (t *tailing) do(r *run) error {
 		if r.out.Err() != nil {
 			return r.out.Err()
 		}
+		event.Commit()
 		if n++; n == t.count {
 			break
 		}
@@ -188,7 +190,7 @@ func (t *topics) of(id string) string {
 		return topic
 	}
 	topic := id
-	ctx, cancel := context.WithTimeout(t.r.ctx, completionTime)
+	ctx, cancel := context.WithTimeout(t.r.ctx, t.r.app.Completion)
 	defer cancel()
 	if res, err := t.c.Threads.GetThread(ctx, &b2bv1.GetThreadRequest{ThreadId: id}); err == nil {
 		topic = term.Cut(term.Line(res.GetThread().GetTopic()), 40)

@@ -244,7 +244,7 @@ var scrubs = []struct {
 	{regexp.MustCompile(`(bot|scoped)_[0-9a-f]{48}`), "<token>"},
 	{regexp.MustCompile(`tkt_[0-9a-f]{16}`), "<ticket>"},
 	{regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`), "<time>"},
-	{regexp.MustCompile("(\x1b\\[2m(?:seen |[^\x1b\n]*, )?)(?:now|\\d+ (?:s|min) ago)"), "${1}<ago>"},
+	{regexp.MustCompile("((?:\x1b\\[0m|since|used|seen) +|\x1b\\[2m(?:used |seen |[^\x1b\n]*, )?)(?:now|\\d+ (?:s|min) ago)"), "${1}<ago>"},
 	{regexp.MustCompile(`in \d+ min\b`), "in <minutes>"},
 	{regexp.MustCompile(`(\x1b\[2m|\b)\d\d:\d\d:\d\d\b`), "${1}<clock>"},
 	{regexp.MustCompile(`([":@ ])1[789]\d{11}\b`), "${1}<ms>"},

@@ -687,7 +687,7 @@ func (x *ScopeList) GetValues() []TokenScope {
 // Asks to register a bot.
 type RegisterBotRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The org.
+	// The org; not needed with a ticket, which is of one org.
 	OrgId *string `protobuf:"bytes,1,opt,name=org_id,json=orgId,proto3,oneof" json:"org_id,omitempty"`
 	// A ticket's code or id: the bot becomes a member.
 	Ticket *string `protobuf:"bytes,2,opt,name=ticket,proto3,oneof" json:"ticket,omitempty"`
@@ -1550,9 +1550,9 @@ const file_b2b_v1_auth_proto_rawDesc = "" +
 	"\a_scopesB\r\n" +
 	"\v_expires_at\"G\n" +
 	"\tScopeList\x122\n" +
-	"\x06values\x18\x01 \x03(\x0e2\x12.b2b.v1.TokenScopeB\x06\xe2\xb5\x18\x02\b\"R\x06values:\x06\xaa\xb6\x18\x02\b\x01\"\xdf\b\n" +
-	"\x12RegisterBotRequest\x12\"\n" +
-	"\x06org_id\x18\x01 \x01(\tB\x06ڵ\x18\x02P\x01H\x00R\x05orgId\x88\x01\x01\x12\x1b\n" +
+	"\x06values\x18\x01 \x03(\x0e2\x12.b2b.v1.TokenScopeB\x06\xe2\xb5\x18\x02\b\"R\x06values:\x06\xaa\xb6\x18\x02\b\x01\"\xd7\b\n" +
+	"\x12RegisterBotRequest\x12\x1a\n" +
+	"\x06org_id\x18\x01 \x01(\tH\x00R\x05orgId\x88\x01\x01\x12\x1b\n" +
 	"\x06ticket\x18\x02 \x01(\tH\x01R\x06ticket\x88\x01\x01\x12\"\n" +
 	"\n" +
 	"org_secret\x18\x03 \x01(\tH\x02R\torgSecret\x88\x01\x01\x12'\n" +

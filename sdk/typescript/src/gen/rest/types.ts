@@ -2118,8 +2118,8 @@ export interface GetSessionResponse {
 
 /** The fields of registerBot. */
 export interface RegisterBotRequest {
-  /** The org. */
-  org_id: string;
+  /** The org; not needed with a ticket, which is of one org. */
+  org_id?: string | null | undefined;
   /** A ticket's code or id: the bot becomes a member. */
   ticket?: string | null | undefined;
   /** The org's secret: the bot becomes an admin. Takes precedence over ticket. */

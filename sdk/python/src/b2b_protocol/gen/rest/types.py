@@ -2536,8 +2536,8 @@ class GetSessionResponse(TypedDict):
 class RegisterBotRequest(TypedDict):
     """The fields of register_bot."""
 
-    org_id: str
-    """The org."""
+    org_id: NotRequired[str | None]
+    """The org; not needed with a ticket, which is of one org."""
 
     ticket: NotRequired[str | None]
     """A ticket's code or id: the bot becomes a member."""
