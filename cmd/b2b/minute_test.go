@@ -39,7 +39,8 @@ func TestMinute(t *testing.T) {
 	engineering := bots["engineering"]
 	peer := &shell{t, t.TempDir()}
 	env := []string{"B2B_URL=" + n.URL, "B2B_TOKEN=" + engineering.token}
-	link := strings.TrimSpace(peer.b2b(append(env, "B2B_ORG="+org["id"].(string), "B2B_ORG_SECRET="+org["org_secret"].(string)), "invite", "-q"))
+	link := strings.TrimSpace(peer.b2b(append(env, "B2B_ORG="+org["id"].(string), "B2B_ORG_SECRET="+org["org_secret"].(string)),
+		"invite", "-q"))
 
 	me := &shell{t, t.TempDir()}
 	begun := time.Now()

@@ -51,7 +51,8 @@ func TestSetup(t *testing.T) {
 	for name := range files {
 		names = append(names, name)
 	}
-	me.b2b([]string{"B2B_ORG_SECRET=" + org["org_secret"].(string)}, "join", n.URL, "--org", org["id"].(string), "--name", "reviewer",
+	me.b2b([]string{"B2B_ORG_SECRET=" + org["org_secret"].(string)}, "join", n.URL, "--org", org["id"].(string), "--name",
+		"reviewer",
 		"--for", strings.Join(names, ","), "--yes")
 	for name, file := range files {
 		t.Run(name, func(t *testing.T) {
@@ -95,7 +96,8 @@ func whoAmI(t *testing.T, home string, s *started) {
 			cmd.Env = append(cmd.Env, name+"="+value)
 		}
 	}
-	session, err := sdk.NewClient(&sdk.Implementation{Name: "test", Version: "1"}, nil).Connect(t.Context(), &sdk.CommandTransport{Command: cmd}, nil)
+	session, err := sdk.NewClient(&sdk.Implementation{Name: "test", Version: "1"}, nil).Connect(t.Context(),
+		&sdk.CommandTransport{Command: cmd}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -39,7 +39,8 @@ func TestTwoHunks(t *testing.T) {
 		}
 	}
 	got := textdiff.Unified("old", "new", a.String(), b.String())
-	if strings.Count(got, "@@ -") != 2 || !strings.Contains(got, "@@ -3,7 +3,6 @@") || !strings.Contains(got, "@@ -23,7 +22,6 @@") {
+	if strings.Count(got, "@@ -") != 2 || !strings.Contains(got, "@@ -3,7 +3,6 @@") || !strings.Contains(got,
+		"@@ -23,7 +22,6 @@") {
 		t.Error(got)
 	}
 }

@@ -80,7 +80,8 @@ func commandOf(t *testing.T, path, text string) string {
 func TestAddAndUndo(t *testing.T) {
 	t.Parallel()
 	jsons := map[string]string{
-		"none": "", "empty": "{}\n", "plain": "{\n  \"theme\": \"dark\"\n}\n", "tabs": "{\n\t\"theme\": \"dark\",\n\t\"list\": [1, 2]\n}\n",
+		"none": "", "empty": "{}\n", "plain": "{\n  \"theme\": \"dark\"\n}\n",
+		"tabs":           "{\n\t\"theme\": \"dark\",\n\t\"list\": [1, 2]\n}\n",
 		"comments":       "// mine\n{\n    // the theme\n    \"theme\": \"dark\" // for the night\n    /* the end */\n}\n",
 		"trailing comma": "{\n  \"theme\": \"dark\", // for the night\n}\n",
 		"one line":       `{"theme":"dark"}`,
@@ -88,9 +89,11 @@ func TestAddAndUndo(t *testing.T) {
 		"servers last":   "{\n  \"theme\": \"dark\",\n  \"WITHIN\": {\n    \"other\": { \"command\": \"x\" }, // kept\n  },\n}\n",
 	}
 	tomls := map[string]string{
-		"none": "", "plain": "model = \"x\"\n", "no end": "model = \"x\"", "tables": "# mine\nmodel = \"x\"\n\n[mcp_servers.other]\ncommand = \"x\"\n\n[tui]\ntheme = \"dark\" # kept\n",
+		"none": "", "plain": "model = \"x\"\n", "no end": "model = \"x\"",
+		"tables": "# mine\nmodel = \"x\"\n\n[mcp_servers.other]\ncommand = \"x\"\n\n[tui]\ntheme = \"dark\" # kept\n",
 	}
-	within := map[string]string{"claude-code": "mcpServers", "cursor": "mcpServers", "gemini": "mcpServers", "opencode": "mcp", "vscode": "servers", "zed": "context_servers"}
+	within := map[string]string{"claude-code": "mcpServers", "cursor": "mcpServers", "gemini": "mcpServers", "opencode": "mcp",
+		"vscode": "servers", "zed": "context_servers"}
 	for _, p := range agentconfig.Programs() {
 		files := jsons
 		if p.Name == "codex" {
@@ -131,7 +134,8 @@ func TestAddAndUndo(t *testing.T) {
 					return
 				}
 				must(t, err)
-				if string(got) != text && string(got) != text+"\n" && strings.Join(strings.Fields(string(got)), "") != strings.Join(strings.Fields(text), "") {
+				if string(got) != text && string(got) != text+"\n" && strings.Join(strings.Fields(string(got)),
+					"") != strings.Join(strings.Fields(text), "") {
 					t.Errorf("after undo:\n%s\nwant\n%s", got, text)
 				}
 				if name != "one line" && name != "no end" && string(got) != text {
@@ -169,7 +173,8 @@ func TestForms(t *testing.T) {
 	if c.After != want {
 		t.Errorf("got\n%s\nwant\n%s", c.After, want)
 	}
-	codex, err := program(t, "codex").Add(getenv, agentconfig.Server{Command: `C:\b2b "x".exe`, Profile: "reviewer", ConfigHome: "/c"})
+	codex, err := program(t, "codex").Add(getenv, agentconfig.Server{Command: `C:\b2b "x".exe`, Profile: "reviewer",
+		ConfigHome: "/c"})
 	must(t, err)
 	want = `[mcp_servers.b2b]
 command = "C:\\b2b \"x\".exe"
@@ -263,7 +268,8 @@ func FuzzJSON(f *testing.F) {
 			text = "{}"
 		}
 		was, err := hujson.Minimize([]byte(text))
-		if err != nil || string(again) != string(was) && string(was) != strings.Replace(string(again), "}", `,"mcpServers":{}}`, 1) && !strings.Contains(string(was), `"mcpServers":{}`) {
+		if err != nil || string(again) != string(was) && string(was) != strings.Replace(string(again), "}", `,"mcpServers":{}}`,
+			1) && !strings.Contains(string(was), `"mcpServers":{}`) {
 			t.Fatalf("%s became %s: %v", was, again, err)
 		}
 	})

@@ -147,7 +147,8 @@ func valueOf(entry any, indent, unit string) (hujson.Value, error) {
 }
 
 // insert adds a member at the end of an object, on a line of its own, behind the comments that are
-// there, and before a closing brace that has the outer indentation. The last member gets a comma if it has none; the new one has one if the last one had.
+// there, and before a closing brace that has the outer indentation. The last member gets a comma if it
+// has none; the new one has one if the last one had.
 func insert(o *hujson.Object, name string, value hujson.Value, indent, outer string) int {
 	kept := bytes.TrimRight(o.AfterExtra, blanks)
 	end := o.AfterExtra[len(kept):]

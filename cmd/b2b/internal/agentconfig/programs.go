@@ -100,7 +100,8 @@ const (
 func Programs() []Program {
 	return []Program{
 		{Name: "claude-code", Title: "Claude Code", within: "mcpServers", entry: typed, tools: []string{"claude"},
-			path: func(p place) string { return p.home(".claude.json") }, Hint: "Start a new session of Claude Code; /mcp shows the server."},
+			path: func(p place) string { return p.home(".claude.json") },
+			Hint: "Start a new session of Claude Code; /mcp shows the server."},
 		{Name: "codex", Title: "Codex", toml: true, entry: plain, tools: []string{"codex"},
 			path: func(p place) string {
 				if home := p.getenv("CODEX_HOME"); home != "" {
@@ -109,12 +110,18 @@ func Programs() []Program {
 				return p.home(".codex", "config.toml")
 			}, Hint: "Start a new session of Codex; /mcp shows the server."},
 		{Name: "cursor", Title: "Cursor", within: "mcpServers", entry: plain, tools: []string{"cursor", "cursor-agent"},
-			path: func(p place) string { return p.home(".cursor", "mcp.json") }, Hint: "Switch the server on in the settings of Cursor, under MCP."},
+			path: func(p place) string {
+				return p.home(".cursor",
+					"mcp.json")
+			}, Hint: "Switch the server on in the settings of Cursor, under MCP."},
 		{Name: "gemini", Title: "Gemini CLI", within: "mcpServers", tools: []string{"gemini"},
 			entry: func(s Server) any {
 				return stdio{Command: s.Command, Args: []string{"mcp"}, Env: s.env(), Timeout: callTime * 1000}
 			},
-			path: func(p place) string { return p.home(".gemini", "settings.json") }, Hint: "Start a new session of Gemini CLI in a trusted folder."},
+			path: func(p place) string {
+				return p.home(".gemini",
+					"settings.json")
+			}, Hint: "Start a new session of Gemini CLI in a trusted folder."},
 		{Name: "opencode", Title: "OpenCode", within: "mcp", tools: []string{"opencode"},
 			entry: func(s Server) any {
 				return opencode{Type: "local", Command: []string{s.Command, "mcp"}, Environment: s.env()}
@@ -126,7 +133,10 @@ func Programs() []Program {
 				return p.config("opencode", "opencode.json")
 			}, Hint: "Start OpenCode again."},
 		{Name: "vscode", Title: "VS Code", within: "servers", entry: typed, tools: []string{"code"},
-			path: func(p place) string { return p.application("Code", "User", "mcp.json") }, Hint: "Start the server by the command MCP: List Servers."},
+			path: func(p place) string {
+				return p.application("Code", "User",
+					"mcp.json")
+			}, Hint: "Start the server by the command MCP: List Servers."},
 		{Name: "zed", Title: "Zed", within: "context_servers", entry: plain, tools: []string{"zed"},
 			path: func(p place) string { return p.config("zed", "settings.json") }, Hint: "Zed starts the server by itself."},
 	}

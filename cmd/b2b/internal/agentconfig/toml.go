@@ -36,7 +36,8 @@ func addTOML(text string, s Server) (string, error) {
 	if s.ConfigHome != "" {
 		env += ", XDG_CONFIG_HOME = " + quoted(s.ConfigHome)
 	}
-	text += fmt.Sprintf("[mcp_servers.b2b]\ncommand = %s\nargs = [\"mcp\"]\nenv = { %s }\ntool_timeout_sec = %d\n", quoted(s.Command), env, codexCallTime)
+	text += fmt.Sprintf("[mcp_servers.b2b]\ncommand = %s\nargs = [\"mcp\"]\nenv = { %s }\ntool_timeout_sec = %d\n",
+		quoted(s.Command), env, codexCallTime)
 	if readTOML(text) != nil { // it has the table in another form
 		return "", errInline
 	}

@@ -49,7 +49,8 @@ func (r *run) admin() (*b2b.Client, error) {
 	if _, err := c.Auth.Login(r.ctx, &b2bv1.LoginRequest{
 		Type: b2bv1.LoginType_LOGIN_TYPE_ORG_ADMIN.Enum(), OrgId: &org, OrgSecret: &secret,
 	}); err != nil {
-		return nil, hintFor(err, b2bv1.ErrorCode_ERROR_CODE_INVALID_CREDENTIALS, "The secret in B2B_ORG_SECRET is not that of the org %s.", org)
+		return nil, hintFor(err, b2bv1.ErrorCode_ERROR_CODE_INVALID_CREDENTIALS,
+			"The secret in B2B_ORG_SECRET is not that of the org %s.", org)
 	}
 	r.logout = func() error {
 		_, err := c.Auth.Logout(r.ctx, &b2bv1.LogoutRequest{})

@@ -29,9 +29,10 @@ func (a *App) artifact() *cobra.Command {
 
 // languages are the types of artifacts by the endings of files; a language is source code.
 var languages = map[string]string{
-	".go": "go", ".py": "python", ".js": "javascript", ".ts": "typescript", ".tsx": "typescript", ".jsx": "javascript", ".rs": "rust",
-	".java": "java", ".c": "c", ".h": "c", ".cc": "cpp", ".cpp": "cpp", ".rb": "ruby", ".sh": "bash", ".sql": "sql", ".diff": "diff",
-	".patch": "diff", ".html": "html", ".css": "css", ".yaml": "yaml", ".yml": "yaml", ".toml": "toml", ".xml": "xml", ".proto": "proto",
+	".go": "go", ".py": "python", ".js": "javascript", ".jsx": "javascript", ".ts": "typescript", ".tsx": "typescript",
+	".rs": "rust", ".java": "java", ".c": "c", ".h": "c", ".cc": "cpp", ".cpp": "cpp", ".rb": "ruby", ".sh": "bash",
+	".sql": "sql", ".diff": "diff", ".patch": "diff", ".html": "html", ".css": "css", ".yaml": "yaml", ".yml": "yaml",
+	".toml": "toml", ".xml": "xml", ".proto": "proto",
 }
 
 // kindOf returns the type and language of an artifact by the name of its file.
@@ -56,7 +57,8 @@ func (a *App) artifactPut() *cobra.Command {
 		Short: "Write an artifact: the first version, or the next one",
 		Long: "Write an artifact of a thread. If it does not exist, this is version 1, else the next version.\n" +
 			"Without a text or --file it is read from standard input.",
-		Example: example("b2b artifact put THREAD report --file report.txt --title \"Q4 report\"", "git diff | b2b artifact put THREAD patch --type code --language diff",
+		Example: example("b2b artifact put THREAD report --file report.txt --title \"Q4 report\"",
+			"git diff | b2b artifact put THREAD patch --type code --language diff",
 			"b2b artifact put THREAD ticket --type link --url https://example.org/1"),
 		Args:              cobra.MinimumNArgs(2),
 		ValidArgsFunction: a.completeArtifacts,
@@ -127,7 +129,8 @@ func (r *run) content(file string, words []string) (string, error) {
 		return "", fmt.Errorf("read the artifact: %w", err)
 	}
 	if info.Size() > mostInput {
-		return "", usageError("%s has more than %d bytes: upload it (b2b file up) and put a link to it (--type file --url …)", file, mostInput)
+		return "", usageError("%s has more than %d bytes: upload it (b2b file up) and put a link to it (--type file --url …)", file,
+			mostInput)
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -148,7 +151,8 @@ func put(r *run, c *b2b.Client, req *b2bv1.AddArtifactRequest) (*b2bv1.Artifact,
 	if req.Content == nil {
 		return nil, withHint(err, "The artifact exists, and its URL cannot change: choose another key.")
 	}
-	next := &b2bv1.UpdateArtifactRequest{ThreadId: req.GetThreadId(), ArtifactKey: req.GetArtifactKey(), Content: req.Content, Settles: req.Settles,
+	next := &b2bv1.UpdateArtifactRequest{ThreadId: req.GetThreadId(), ArtifactKey: req.GetArtifactKey(), Content: req.Content,
+		Settles:    req.Settles,
 		UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"content"}}}
 	if req.Title != nil {
 		next.Title, next.UpdateMask.Paths = req.Title, []string{"content", "title"}
@@ -181,11 +185,13 @@ func version(r *run, c *b2b.Client, thread, key string, number int) (*b2bv1.Arti
 			return v, nil
 		}
 	}
-	return nil, notThere(fmt.Sprintf("the artifact %%q has no version %d", number), "%s lists what the thread has.", r, thread, key)
+	return nil, notThere(fmt.Sprintf("the artifact %%q has no version %d", number), "%s lists what the thread has.", r, thread,
+		key)
 }
 
 func notThere(message, hint string, r *run, thread, key string) error {
-	return &Failure{Exit: ExitNotFound, Code: "NOT_FOUND", Message: fmt.Sprintf(message, key), Hint: fmt.Sprintf(hint, r.b2b("artifact list %s", thread))}
+	return &Failure{Exit: ExitNotFound, Code: "NOT_FOUND", Message: fmt.Sprintf(message, key),
+		Hint: fmt.Sprintf(hint, r.b2b("artifact list %s", thread))}
 }
 
 func (a *App) artifactGet() *cobra.Command {
@@ -237,9 +243,10 @@ func (a *App) artifactList() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return list(r, &l, c.EachArtifact(r.ctx, &b2bv1.ListArtifactsRequest{ThreadId: args[0], Limit: l.page()}), func(all []*b2bv1.Artifact) {
-			r.artifacts(c, all)
-		}, "The thread has no artifacts.")
+		return list(r, &l, c.EachArtifact(r.ctx, &b2bv1.ListArtifactsRequest{ThreadId: args[0], Limit: l.page()}),
+			func(all []*b2bv1.Artifact) {
+				r.artifacts(c, all)
+			}, "The thread has no artifacts.")
 	}, paged)
 }
 
@@ -258,7 +265,8 @@ func (a *App) artifactVersions() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		all := c.EachArtifactVersion(r.ctx, &b2bv1.ListArtifactVersionsRequest{ThreadId: args[0], ArtifactKey: args[1], Limit: l.page()})
+		all := c.EachArtifactVersion(r.ctx, &b2bv1.ListArtifactVersionsRequest{ThreadId: args[0], ArtifactKey: args[1],
+			Limit: l.page()})
 		return list(r, &l, all, func(all []*b2bv1.Artifact) { r.artifacts(c, all) }, "The thread has no such artifact.")
 	}, paged)
 }
@@ -320,7 +328,8 @@ func (a *App) artifactDiff() *cobra.Command {
 		}
 		name := func(v *b2bv1.Artifact) string { return fmt.Sprintf("%s v%d", args[1], v.GetVersion()) }
 		diff := textdiff.Unified(name(from), name(to), from.GetContent(), to.GetContent())
-		return r.showJSON(map[string]any{"thread_id": args[0], "artifact_key": args[1], "from": from.GetVersion(), "to": to.GetVersion(), "diff": diff},
+		return r.showJSON(map[string]any{"thread_id": args[0], "artifact_key": args[1], "from": from.GetVersion(),
+			"to": to.GetVersion(), "diff": diff},
 			func() { r.diff(diff) })
 	}, paged)
 }

@@ -13,8 +13,11 @@ import (
 
 const completionMost = 200 // words
 
-// completion asks the server for words. A failure is no error: the shell has just nothing to offer.
-func (a *App) completion(cmd *cobra.Command, ask func(context.Context, *b2b.Client) ([]cobra.Completion, error)) ([]cobra.Completion, cobra.ShellCompDirective) {
+// asking asks the server for words.
+type asking func(context.Context, *b2b.Client) ([]cobra.Completion, error)
+
+// completion returns words of the server. A failure is no error: the shell has just nothing to offer.
+func (a *App) completion(cmd *cobra.Command, ask asking) ([]cobra.Completion, cobra.ShellCompDirective) {
 	ctx := cmd.Context()
 	if ctx == nil {
 		ctx = context.Background()
@@ -67,7 +70,7 @@ func threads(ctx context.Context, c *b2b.Client) (words []cobra.Completion, err 
 }
 
 // first returns a completion for the first argument of a verb.
-func (a *App) first(ask ...func(context.Context, *b2b.Client) ([]cobra.Completion, error)) cobra.CompletionFunc {
+func (a *App) first(ask ...asking) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		if len(args) > 0 {
 			return nil, cobra.ShellCompDirectiveNoFileComp

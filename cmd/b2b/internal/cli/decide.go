@@ -102,8 +102,10 @@ func (q *question) ask(r *run, where, text string) error {
 	var d *b2bv1.Decision
 	switch {
 	case at.thread != nil:
-		res, err := c.Decisions.AskThreadDecision(r.ctx, &b2bv1.AskThreadDecisionRequest{ThreadId: at.thread.GetId(), Kind: &kind, Question: &text,
-			Choices: choices, Bots: of, Label: given(q.label), Humans: q.people, Default: given(q.otherwise), ExpiresIn: expires, Blocks: q.blocks})
+		res, err := c.Decisions.AskThreadDecision(r.ctx, &b2bv1.AskThreadDecisionRequest{ThreadId: at.thread.GetId(), Kind: &kind,
+			Question: &text,
+			Choices:  choices, Bots: of, Label: given(q.label), Humans: q.people, Default: given(q.otherwise), ExpiresIn: expires,
+			Blocks: q.blocks})
 		if err != nil {
 			return err
 		}
@@ -113,8 +115,9 @@ func (q *question) ask(r *run, where, text string) error {
 	case q.label != "" || q.blocks:
 		return usageError("--label and --blocks are for threads")
 	default:
-		res, err := c.Decisions.AskChannelDecision(r.ctx, &b2bv1.AskChannelDecisionRequest{ChannelId: at.channel, Kind: &kind, Question: &text,
-			Choices: choices, Bots: of, Humans: q.people, Default: given(q.otherwise), ExpiresIn: expires})
+		res, err := c.Decisions.AskChannelDecision(r.ctx,
+			&b2bv1.AskChannelDecisionRequest{ChannelId: at.channel, Kind: &kind, Question: &text,
+				Choices: choices, Bots: of, Humans: q.people, Default: given(q.otherwise), ExpiresIn: expires})
 		if err != nil {
 			return err
 		}
@@ -191,7 +194,8 @@ func (a *App) decideAnswer() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		res, err := c.Decisions.AnswerDecision(r.ctx, &b2bv1.AnswerDecisionRequest{Id: args[0], Answer: proto.String(strings.Join(args[1:], " ")), Comment: given(comment)})
+		res, err := c.Decisions.AnswerDecision(r.ctx, &b2bv1.AnswerDecisionRequest{Id: args[0],
+			Answer: proto.String(strings.Join(args[1:], " ")), Comment: given(comment)})
 		if err != nil {
 			return withHint(err, "%s shows who is asked, and what can be answered.", r.b2b("decide show %s", args[0]))
 		}
@@ -232,7 +236,8 @@ func (a *App) decideList() *cobra.Command {
 		return list(r, &l, c.EachDecision(r.ctx, req), func(all []*b2bv1.Decision) {
 			var rows [][]string
 			for _, d := range all {
-				rows = append(rows, []string{d.GetId(), b2b.EnumText(d.GetStatus()), r.out.Time(d.GetAskedAt().AsTime()), term.Line(d.GetAsker().GetName()),
+				rows = append(rows, []string{d.GetId(), b2b.EnumText(d.GetStatus()), r.out.Time(d.GetAskedAt().AsTime()),
+					term.Line(d.GetAsker().GetName()),
 					term.Line(d.GetQuestion())})
 			}
 			r.out.Table(rows, func(column int, cell string) string {

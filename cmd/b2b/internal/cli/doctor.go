@@ -96,7 +96,8 @@ func (r *run) examine(p *patient, checks []check) error {
 	if first == nil {
 		return nil
 	}
-	return &Failure{Exit: first.exit, Code: "DOCTOR", Message: "the check of the " + first.Check + " failed: " + first.Message, Hint: first.Hint}
+	return &Failure{Exit: first.exit, Code: "DOCTOR", Message: "the check of the " + first.Check + " failed: " + first.Message,
+		Hint: first.Hint}
 }
 
 // found writes the result of a check.

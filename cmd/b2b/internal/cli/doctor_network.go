@@ -87,13 +87,15 @@ func (p *patient) proxy(context.Context) finding {
 	}
 	proxied, err := http.ProxyFromEnvironment(&http.Request{URL: p.url})
 	if err != nil {
-		return failed(ExitUsage, "Correct HTTP_PROXY, HTTPS_PROXY and NO_PROXY.", "the proxy of the environment cannot be used: %v", err)
+		return failed(ExitUsage, "Correct HTTP_PROXY, HTTPS_PROXY and NO_PROXY.", "the proxy of the environment cannot be used: %v",
+			err)
 	}
 	if proxied == nil {
 		return fine("none")
 	}
 	p.proxied = proxied
-	return warning("If the server is in your own network, add its name to NO_PROXY.", "requests go through the proxy %s", proxied.Redacted())
+	return warning("If the server is in your own network, add its name to NO_PROXY.", "requests go through the proxy %s",
+		proxied.Redacted())
 }
 
 func (p *patient) name(ctx context.Context) finding {
@@ -105,7 +107,8 @@ func (p *patient) name(ctx context.Context) finding {
 	defer cancel()
 	found, err := net.DefaultResolver.LookupHost(ctx, host)
 	if err != nil {
-		return failed(ExitUnreachable, "Is the name right? Does this machine have a network, and a name server?", "%s is unknown: %v", host, err)
+		return failed(ExitUnreachable, "Is the name right? Does this machine have a network, and a name server?", "%s is unknown: %v",
+			host, err)
 	}
 	return fine("%s is %s", host, strings.Join(found[:min(len(found), 3)], ", "))
 }
@@ -124,7 +127,8 @@ func (p *patient) connection(ctx context.Context) finding {
 	begun := time.Now()
 	c, err := new(net.Dialer).DialContext(ctx, "tcp", address)
 	if err != nil {
-		return failed(ExitUnreachable, "Does the server run, on this port? Does a firewall let you through? On its machine: curl http://localhost:4800/health",
+		return failed(ExitUnreachable, "Does the server run, on this port? Does a firewall let you through? "+
+			"On its machine: curl http://localhost:4800/health",
 			"%s does not accept a connection: %v", address, err)
 	}
 	c.Close()
@@ -165,9 +169,11 @@ func badTLS(err error) finding {
 	hint := "The server or a proxy before it does not speak TLS as it should."
 	switch {
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		hint = "Either the certificate must be renewed on the server, or the clock of this machine is wrong: it says " + time.Now().UTC().Format(time.RFC3339) + "."
+		hint = "Either the certificate must be renewed on the server, or the clock of this machine is wrong: it says " +
+			time.Now().UTC().Format(time.RFC3339) + "."
 	case errors.As(err, &unknown):
-		hint = "A certificate of your own authority: name its file in SSL_CERT_FILE, or add it to this machine. A proxy that looks into TLS also causes this."
+		hint = "A certificate of your own authority: name its file in SSL_CERT_FILE, or add it to this machine. " +
+			"A proxy that looks into TLS also causes this."
 	case errors.As(err, &host):
 		hint = "Use the name that the certificate is for."
 	case errors.As(err, &record):

@@ -21,10 +21,12 @@ func (p *patient) version(ctx context.Context) finding {
 	defer cancel()
 	res, err := p.clientOf(p.conn.URL, b2b.WithRetries(0)).Server.GetVersion(ctx, &b2bv1.GetVersionRequest{})
 	if err != nil {
-		return failed(ExitUnreachable, "Is there a path before it, such as https://host/b2b? Does a proxy pass POST requests on? curl "+p.conn.URL+"/api/version shows what is there.",
+		return failed(ExitUnreachable, "Is there a path before it, such as https://host/b2b? Does a proxy pass POST requests on? "+
+			"curl "+p.conn.URL+"/api/version shows what is there.",
 			"it is no B2B server, or something is before it: %s", message(err))
 	}
-	text := fmt.Sprintf("server %s, with %s; this program is %s", res.GetVersion(), strings.Join(res.GetProfiles(), ", "), p.app.Version)
+	text := fmt.Sprintf("server %s, with %s; this program is %s", res.GetVersion(), strings.Join(res.GetProfiles(), ", "),
+		p.app.Version)
 	var missing []string
 	for _, needed := range []string{"inbox", "search", "decisions", "files"} {
 		if !slices.Contains(res.GetProfiles(), needed) {
@@ -32,7 +34,8 @@ func (p *patient) version(ctx context.Context) finding {
 		}
 	}
 	if len(missing) > 0 {
-		return warning("Verbs that need them fail. Upgrade the server, or use one that has them.", "%s; it has no %s", text, strings.Join(missing, ", "))
+		return warning("Verbs that need them fail. Upgrade the server, or use one that has them.", "%s; it has no %s", text,
+			strings.Join(missing, ", "))
 	}
 	return fine("%s", text)
 }
@@ -126,15 +129,18 @@ func (p *patient) scopes(ctx context.Context) finding {
 		}
 	}
 	if len(has) == 0 {
-		return warning("It can do almost nothing: create one with more scopes (b2b token create).", "the token has not %s", strings.Join(lacks, ", "))
+		return warning("It can do almost nothing: create one with more scopes (b2b token create).", "the token has not %s",
+			strings.Join(lacks, ", "))
 	}
-	return warning("What needs the others fails with INSUFFICIENT_SCOPE: use the primary token of the agent, or create one with more scopes.",
+	return warning("What needs the others fails with INSUFFICIENT_SCOPE: use the primary token of the agent, "+
+		"or create one with more scopes.",
 		"the token has %s, but not %s", strings.Join(has, ", "), strings.Join(lacks, ", "))
 }
 
 func (p *patient) websocket(ctx context.Context) finding {
 	if err := p.listen(ctx, b2b.WebSocket); err != nil {
-		return warning("A proxy before the server must pass on the headers Upgrade and Connection. Without it, events come as server-sent events, and the agent is not shown online.",
+		return warning("A proxy before the server must pass on the headers Upgrade and Connection. Without it, "+
+			"events come as server-sent events, and the agent is not shown online.",
 			"it cannot be opened: %s", message(err))
 	}
 	return fine("it can be opened")
@@ -158,11 +164,12 @@ func (p *patient) listen(ctx context.Context, transport b2b.Transport) error {
 	defer cancel()
 	var mu sync.Mutex
 	var last error
-	for _, err := range p.client.Listen(ctx, b2b.WithTransport(transport), b2b.WithReady(func() { stop(errStarted) }), b2b.WithNotice(func(err error) {
-		mu.Lock()
-		defer mu.Unlock()
-		last = err
-	})) {
+	for _, err := range p.client.Listen(ctx, b2b.WithTransport(transport), b2b.WithReady(func() { stop(errStarted) }),
+		b2b.WithNotice(func(err error) {
+			mu.Lock()
+			defer mu.Unlock()
+			last = err
+		})) {
 		if errors.Is(context.Cause(ctx), errStarted) {
 			return nil
 		}

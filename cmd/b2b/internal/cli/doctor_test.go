@@ -18,7 +18,8 @@ func TestDoctor(t *testing.T) {
 	server := startServer(t)
 	org := newOrg(t, server)
 	m := newMachine(t)
-	if res := m.runWith(t.Context(), map[string]string{"B2B_ORG_SECRET": org.GetOrgSecret()}, "", "join", server, "--org", org.GetId(), "--name", "lead"); res.status != 0 {
+	if res := m.runWith(t.Context(), map[string]string{"B2B_ORG_SECRET": org.GetOrgSecret()}, "", "join", server, "--org",
+		org.GetId(), "--name", "lead"); res.status != 0 {
 		t.Fatalf("%+v", res)
 	}
 	target, err := url.Parse(server)
@@ -55,13 +56,20 @@ func TestDoctor(t *testing.T) {
 		says         string
 	}{
 		{name: "nothing", url: server, token: token, check: "websocket", state: "ok"},
-		{name: "the address", url: "ftp://x", token: token, status: cli.ExitUsage, check: "address", state: "failed", says: "https://"},
-		{name: "the name", url: "http://b2b.invalid", token: token, status: cli.ExitUnreachable, check: "name", state: "failed", says: "b2b.invalid"},
-		{name: "the server", url: "http://127.0.0.1:1", token: token, status: cli.ExitUnreachable, check: "connection", state: "failed", says: "Does the server run"},
-		{name: "the certificate", url: tls.URL, token: token, status: cli.ExitUnreachable, check: "tls", state: "failed", says: "SSL_CERT_FILE"},
-		{name: "TLS where there is none", url: strings.Replace(server, "http:", "https:", 1), token: token, status: cli.ExitUnreachable, check: "tls", state: "failed", says: "http://"},
-		{name: "what answers", url: other, token: token, status: cli.ExitUnreachable, check: "version", state: "failed", says: "/api/version"},
-		{name: "the token", url: server, token: "bot_wrong", status: cli.ExitCredential, check: "token", state: "failed", says: "b2b join"},
+		{name: "the address", url: "ftp://x", token: token, status: cli.ExitUsage, check: "address", state: "failed",
+			says: "https://"},
+		{name: "the name", url: "http://b2b.invalid", token: token, status: cli.ExitUnreachable, check: "name", state: "failed",
+			says: "b2b.invalid"},
+		{name: "the server", url: "http://127.0.0.1:1", token: token, status: cli.ExitUnreachable, check: "connection",
+			state: "failed", says: "Does the server run"},
+		{name: "the certificate", url: tls.URL, token: token, status: cli.ExitUnreachable, check: "tls", state: "failed",
+			says: "SSL_CERT_FILE"},
+		{name: "TLS where there is none", url: strings.Replace(server, "http:", "https:", 1), token: token,
+			status: cli.ExitUnreachable, check: "tls", state: "failed", says: "http://"},
+		{name: "what answers", url: other, token: token, status: cli.ExitUnreachable, check: "version", state: "failed",
+			says: "/api/version"},
+		{name: "the token", url: server, token: "bot_wrong", status: cli.ExitCredential, check: "token", state: "failed",
+			says: "b2b join"},
 		{name: "the clock", url: server, token: token, skew: -time.Hour, check: "clock", state: "warning", says: "behind"},
 		{name: "the proxy", url: noUpgrade, token: token, check: "websocket", state: "warning", says: "Upgrade"},
 	}

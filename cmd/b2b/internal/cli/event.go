@@ -40,7 +40,8 @@ func (r *run) eventLine(event *b2bv1.Event, name func(id string) string) string 
 		return e.LeaseReleased.GetLease().GetName() + " is free (" + b2b.EnumText(e.LeaseReleased.GetReason()) + ")"
 	case *b2bv1.Event_DeliveryUpdated:
 		d := e.DeliveryUpdated
-		return fmt.Sprintf("your message %s: %s is %s", d.GetMessageId(), d.GetReceipt().GetName(), b2b.EnumText(d.GetReceipt().GetState()))
+		return fmt.Sprintf("your message %s: %s is %s", d.GetMessageId(), d.GetReceipt().GetName(),
+			b2b.EnumText(d.GetReceipt().GetState()))
 	case *b2bv1.Event_DeliveryOverdue:
 		return overdue(e.DeliveryOverdue.GetOverdue())
 	case *b2bv1.Event_DeliveryEscalated:
@@ -56,7 +57,8 @@ func (r *run) eventLine(event *b2bv1.Event, name func(id string) string) string 
 }
 
 func overdue(m *b2bv1.OverdueMessage) string {
-	return fmt.Sprintf("the message %s of %s is overdue: %d addressees have not acknowledged it", m.GetMessageId(), m.GetSender().GetName(), m.GetCount())
+	return fmt.Sprintf("the message %s of %s is overdue: %d addressees have not acknowledged it", m.GetMessageId(),
+		m.GetSender().GetName(), m.GetCount())
 }
 
 // decision writes a decision.

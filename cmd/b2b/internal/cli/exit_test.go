@@ -92,7 +92,9 @@ func TestExit(t *testing.T) {
 		}
 	}))
 	t.Cleanup(func() { close(release); slow.Close() })
-	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "<html>", http.StatusTeapot) }))
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "<html>", http.StatusTeapot)
+	}))
 	t.Cleanup(other.Close)
 	tls := httptest.NewTLSServer(http.NotFoundHandler())
 	t.Cleanup(tls.Close)
@@ -109,18 +111,27 @@ func TestExit(t *testing.T) {
 	}{
 		{name: "a wrong flag", words: []string{"whoami", "--wrong"}, status: cli.ExitUsage, code: "USAGE", has: "--wrong"},
 		{name: "too many arguments", words: []string{"whoami", "a"}, status: cli.ExitUsage, code: "USAGE"},
-		{name: "a wrong address", env: map[string]string{"B2B_URL": "nonsense", "B2B_TOKEN": token}, words: []string{"whoami"}, status: cli.ExitUsage, code: "USAGE", has: "base URL"},
+		{name: "a wrong address", env: map[string]string{"B2B_URL": "nonsense", "B2B_TOKEN": token}, words: []string{"whoami"},
+			status: cli.ExitUsage, code: "USAGE", has: "base URL"},
 		{name: "a negative time-out", words: []string{"whoami", "--timeout", "-1s"}, status: cli.ExitUsage, code: "USAGE"},
 		{name: "no profile", words: []string{"whoami"}, status: cli.ExitCredential, code: "NO_PROFILE", has: "b2b join"},
 		{name: "no such profile", words: []string{"whoami", "--profile", "x"}, status: cli.ExitCredential, code: "NO_PROFILE"},
-		{name: "no home", env: map[string]string{"HOME": ""}, words: []string{"whoami"}, status: cli.ExitFailed, code: "FAILED", has: "XDG_CONFIG_HOME"},
-		{name: "a dead server", env: map[string]string{"B2B_URL": "http://" + dead.Addr().String(), "B2B_TOKEN": token}, words: []string{"whoami"}, status: cli.ExitUnreachable, code: "UNREACHABLE", has: "b2b doctor"},
-		{name: "an unknown name", env: map[string]string{"B2B_URL": "http://b2b.invalid", "B2B_TOKEN": token}, words: []string{"whoami"}, status: cli.ExitUnreachable, code: "UNREACHABLE", has: "b2b.invalid"},
-		{name: "another kind of server", env: map[string]string{"B2B_URL": other.URL, "B2B_TOKEN": token}, words: []string{"whoami"}, status: cli.ExitUnreachable, code: "UNREACHABLE"},
-		{name: "a certificate that nobody trusts", env: map[string]string{"B2B_URL": tls.URL, "B2B_TOKEN": token}, words: []string{"whoami"}, status: cli.ExitUnreachable, code: "TLS"},
-		{name: "a slow server", env: map[string]string{"B2B_URL": slow.URL, "B2B_TOKEN": token}, words: []string{"whoami", "--timeout", "50ms"}, status: cli.ExitTimeout, code: "TIMEOUT", has: "50ms"},
-		{name: "Ctrl-C", ctx: interrupted, env: map[string]string{"B2B_URL": slow.URL, "B2B_TOKEN": token}, words: []string{"whoami"}, status: cli.ExitInterrupted, code: "INTERRUPTED"},
-		{name: "a message that may have been sent", env: map[string]string{"B2B_URL": slow.URL, "B2B_TOKEN": token}, words: []string{"send", "x", "y", "--timeout", "50ms"}, status: cli.ExitTimeout, code: "TIMEOUT", has: "--request-id"},
+		{name: "no home", env: map[string]string{"HOME": ""}, words: []string{"whoami"}, status: cli.ExitFailed, code: "FAILED",
+			has: "XDG_CONFIG_HOME"},
+		{name: "a dead server", env: map[string]string{"B2B_URL": "http://" + dead.Addr().String(), "B2B_TOKEN": token},
+			words: []string{"whoami"}, status: cli.ExitUnreachable, code: "UNREACHABLE", has: "b2b doctor"},
+		{name: "an unknown name", env: map[string]string{"B2B_URL": "http://b2b.invalid", "B2B_TOKEN": token},
+			words: []string{"whoami"}, status: cli.ExitUnreachable, code: "UNREACHABLE", has: "b2b.invalid"},
+		{name: "another kind of server", env: map[string]string{"B2B_URL": other.URL, "B2B_TOKEN": token}, words: []string{"whoami"},
+			status: cli.ExitUnreachable, code: "UNREACHABLE"},
+		{name: "a certificate that nobody trusts", env: map[string]string{"B2B_URL": tls.URL, "B2B_TOKEN": token},
+			words: []string{"whoami"}, status: cli.ExitUnreachable, code: "TLS"},
+		{name: "a slow server", env: map[string]string{"B2B_URL": slow.URL, "B2B_TOKEN": token},
+			words: []string{"whoami", "--timeout", "50ms"}, status: cli.ExitTimeout, code: "TIMEOUT", has: "50ms"},
+		{name: "Ctrl-C", ctx: interrupted, env: map[string]string{"B2B_URL": slow.URL, "B2B_TOKEN": token}, words: []string{"whoami"},
+			status: cli.ExitInterrupted, code: "INTERRUPTED"},
+		{name: "a message that may have been sent", env: map[string]string{"B2B_URL": slow.URL, "B2B_TOKEN": token},
+			words: []string{"send", "x", "y", "--timeout", "50ms"}, status: cli.ExitTimeout, code: "TIMEOUT", has: "--request-id"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -158,7 +169,8 @@ func TestUnwritableFolder(t *testing.T) {
 	}
 	env := map[string]string{"B2B_ORG_SECRET": org.GetOrgSecret()}
 	join := []string{"join", url, "--org", org.GetId(), "--name", "lead"}
-	if res := m.runWith(t.Context(), env, "", join...); res.status != cli.ExitFailed || !strings.Contains(res.err, "XDG_CONFIG_HOME") {
+	if res := m.runWith(t.Context(), env, "", join...); res.status != cli.ExitFailed || !strings.Contains(res.err,
+		"XDG_CONFIG_HOME") {
 		t.Errorf("%+v", res)
 	}
 	m.env["XDG_CONFIG_HOME"] = filepath.Join(m.home, "other")
@@ -184,7 +196,8 @@ func TestWrongClock(t *testing.T) {
 		t.Fatalf("%+v", res)
 	}
 	m.terminal = true
-	if res := m.run("", "read", "a"); res.status != 0 || strings.Contains(res.out, "in 3 d") || strings.Contains(res.out, "in 2 d") {
+	if res := m.run("", "read", "a"); res.status != 0 || strings.Contains(res.out, "in 3 d") || strings.Contains(res.out,
+		"in 2 d") {
 		t.Errorf("%+v", res)
 	}
 	if res := m.run("", "read", "a", "--since", "1h", "--json"); res.status != 0 || !strings.Contains(res.out, "hello") {

@@ -188,7 +188,8 @@ func (f *Failure) fromServer(d *b2bv1.ErrorDetail) {
 	}
 	f.RetryAfter, f.Extras = d.GetRetryAfter(), d.GetExtras()
 	switch d.GetCode() {
-	case b2bv1.ErrorCode_ERROR_CODE_INVALID_TOKEN, b2bv1.ErrorCode_ERROR_CODE_TOKEN_EXPIRED, b2bv1.ErrorCode_ERROR_CODE_AUTH_REQUIRED:
+	case b2bv1.ErrorCode_ERROR_CODE_INVALID_TOKEN, b2bv1.ErrorCode_ERROR_CODE_TOKEN_EXPIRED,
+		b2bv1.ErrorCode_ERROR_CODE_AUTH_REQUIRED:
 		f.hint("b2b doctor shows which token was sent and why it is not accepted; b2b join gets another one.")
 	case b2bv1.ErrorCode_ERROR_CODE_BOT_NOT_ACTIVE:
 		f.hint("The agent waits for an admin of the org to approve it (b2b org approve NAME), or was rejected.")

@@ -97,7 +97,8 @@ func (a *App) fileDown() *cobra.Command {
 		}
 		return r.showJSON(map[string]any{"path": path, "id": info.GetFile().GetId(), "name": info.GetFile().GetName(),
 			"mime_type": info.GetFile().GetMimeType(), "size": info.GetFile().GetSize()}, func() {
-			r.out.Printf("%s  %s\n", r.out.Bold(term.Line(path)), r.out.Dim(term.Line(info.GetFile().GetMimeType())+", "+bytesText(info.GetFile().GetSize())))
+			r.out.Printf("%s  %s\n", r.out.Bold(term.Line(path)),
+				r.out.Dim(term.Line(info.GetFile().GetMimeType())+", "+bytesText(info.GetFile().GetSize())))
 		})
 	}, noTimeout)
 }

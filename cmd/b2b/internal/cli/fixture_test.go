@@ -116,7 +116,8 @@ type machine struct {
 
 func newMachine(t testing.TB) *machine {
 	home := t.TempDir()
-	return &machine{t: t, home: home, now: time.Now, env: map[string]string{"HOME": home, "PATH": "/nowhere"}, next: http.DefaultTransport}
+	return &machine{t: t, home: home, now: time.Now, env: map[string]string{"HOME": home, "PATH": "/nowhere"},
+		next: http.DefaultTransport}
 }
 
 // result is what a command has written, and its exit status.
@@ -143,7 +144,10 @@ func (m *machine) runWith(ctx context.Context, env map[string]string, stdin stri
 		Environ:    func() []string { return []string{"PATH=" + m.env["PATH"]} },
 		InTerminal: m.person, OutTerminal: m.terminal, ErrTerminal: false, Width: func() int { return 80 },
 		Secret:    func() (string, error) { return "", nil },
-		Transport: m.next, Completion: time.Minute, Version: "test", Executable: func() (string, error) { return "/usr/local/bin/b2b", nil },
+		Transport: m.next, Completion: time.Minute, Version: "test", Executable: func() (string, error) {
+			return "/usr/local/bin/b2b",
+				nil
+		},
 	}
 	root := &cobra.Command{Use: "b2b", SilenceErrors: true, SilenceUsage: true}
 	app.AddTo(root)

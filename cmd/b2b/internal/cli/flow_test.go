@@ -96,7 +96,8 @@ func TestTailResumes(t *testing.T) {
 		if i == 0 {
 			words = append(append([]string(nil), tail...), "--from", position)
 		}
-		if res := m.run("", words...); res.status != 0 || !strings.Contains(res.out, `"content":"`+text+`"`) || strings.Count(res.out, "\n") != 1 {
+		if res := m.run("", words...); res.status != 0 || !strings.Contains(res.out, `"content":"`+text+`"`) || strings.Count(res.out,
+			"\n") != 1 {
 			t.Errorf("want %q only: %+v", text, res)
 		}
 	}

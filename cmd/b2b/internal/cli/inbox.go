@@ -58,7 +58,8 @@ func (r *run) deliveries(all []*b2bv1.Delivery) {
 		if about == "" {
 			about = d.GetReason()
 		}
-		rows = append(rows, []string{d.GetId(), b2b.EnumText(d.GetKind()), b2b.EnumText(d.GetState()), r.out.Time(d.GetCreatedAt().AsTime()),
+		rows = append(rows, []string{d.GetId(), b2b.EnumText(d.GetKind()), b2b.EnumText(d.GetState()),
+			r.out.Time(d.GetCreatedAt().AsTime()),
 			where, term.Line(about)})
 	}
 	r.out.Table(rows, func(column int, cell string) string {
@@ -162,7 +163,8 @@ func (r *run) delivery(d *b2bv1.Delivery) {
 		answer = r.b2b("send %s --settles %s:%s", e.Message.GetSenderName(), d.GetId(), d.GetLease())
 	case *b2bv1.Event_ThreadMessage:
 		r.message(e.ThreadMessage.GetMessage(), e.ThreadMessage.GetMessage().GetSenderName())
-		answer = r.b2b("thread post %s --reply-to %s --settles %s:%s", d.GetThreadId(), e.ThreadMessage.GetMessage().GetId(), d.GetId(), d.GetLease())
+		answer = r.b2b("thread post %s --reply-to %s --settles %s:%s", d.GetThreadId(), e.ThreadMessage.GetMessage().GetId(),
+			d.GetId(), d.GetLease())
 	case *b2bv1.Event_DecisionAsked:
 		r.decision(e.DecisionAsked.GetDecision())
 		answer = r.b2b("decide answer %s ANSWER", e.DecisionAsked.GetDecision().GetId())
@@ -218,7 +220,8 @@ func (a *App) ack() *cobra.Command {
 
 // lost adds what it means that a lease has ended.
 func lost(err error) error {
-	return hintFor(err, b2bv1.ErrorCode_ERROR_CODE_LEASE_LOST, "The lease has ended, so another worker may have it. Stop working on it; b2b wait takes up the next.")
+	return hintFor(err, b2bv1.ErrorCode_ERROR_CODE_LEASE_LOST,
+		"The lease has ended, so another worker may have it. Stop working on it; b2b wait takes up the next.")
 }
 
 func (a *App) nack() *cobra.Command {
@@ -284,7 +287,8 @@ func (a *App) extend() *cobra.Command {
 		var d *b2bv1.Delivery
 		if progress != "" {
 			var res *b2bv1.ProgressDeliveryResponse
-			res, err = c.Deliveries.ProgressDelivery(r.ctx, &b2bv1.ProgressDeliveryRequest{Id: id, Lease: &lease, Text: &progress, LeaseSeconds: seconds})
+			res, err = c.Deliveries.ProgressDelivery(r.ctx, &b2bv1.ProgressDeliveryRequest{Id: id, Lease: &lease, Text: &progress,
+				LeaseSeconds: seconds})
 			d = res.GetDelivery()
 		} else {
 			var res *b2bv1.ExtendDeliveryResponse

@@ -53,14 +53,16 @@ func (a *App) invite() *cobra.Command {
 			Reusable: &reusable, SkipApproval: &skipApproval, ExpiresIn: proto.Float64(expires.Seconds()),
 		})
 		if err != nil {
-			return hintFor(err, b2bv1.ErrorCode_ERROR_CODE_FORBIDDEN, "Only an admin of the org can invite: an admin agent, or a person with B2B_ORG_SECRET.")
+			return hintFor(err, b2bv1.ErrorCode_ERROR_CODE_FORBIDDEN,
+				"Only an admin of the org can invite: an admin agent, or a person with B2B_ORG_SECRET.")
 		}
 		if address == "" {
 			address = r.conn.URL
 		}
 		link := invite.Invitation{URL: address, OrgID: org.GetOrg().GetId(), Ticket: t.GetTicket()}.String()
-		return r.showJSON(invitation{Link: link, URL: address, OrgID: org.GetOrg().GetId(), Ticket: t.GetTicket(), ExpiresAt: t.GetExpiresAt(),
-			Reusable: t.GetReusable(), SkipApproval: t.GetSkipApproval()}, func() {
+		return r.showJSON(invitation{Link: link, URL: address, OrgID: org.GetOrg().GetId(), Ticket: t.GetTicket(),
+			ExpiresAt: t.GetExpiresAt(),
+			Reusable:  t.GetReusable(), SkipApproval: t.GetSkipApproval()}, func() {
 			r.out.Printf("%s\n", link)
 			who := "One agent joins"
 			if t.GetReusable() {

@@ -62,7 +62,8 @@ func (a *App) join() *cobra.Command {
 	f.StringSliceVar(&j.tags, "tag", nil, "a `tag` by which it can be found; several times for several")
 	f.StringVar(&j.org, "org", "", "the `id` of the org, with B2B_ORG_SECRET")
 	f.StringVar(&j.ticket, "ticket", "", "a ticket of the org, unless the link has it; \"-\" reads it from standard input")
-	f.StringSliceVar(&j.programs, "for", nil, "let these agent `programs` act as the agent: "+strings.Join(agentconfig.Names(), ", "))
+	f.StringSliceVar(&j.programs, "for", nil, "let these agent `programs` act as the agent: "+strings.Join(agentconfig.Names(),
+		", "))
 	f.BoolVar(&j.yes, "yes", false, "change the configuration of the programs without asking")
 	return a.verb(cmd, func(r *run, args []string) error { return j.do(r, args) })
 }
@@ -127,7 +128,8 @@ func (j *joining) offer(r *run, p *profile.Profile) error {
 			r.note("To let %s act as %s: %s", strings.Join(titles, ", "), p.BotName, "b2b setup "+strings.Join(programs, " "))
 			return nil
 		}
-		r.out.Printf("\n%s %s here and can act as %s. Each change is shown first.\n", strings.Join(titles, ", "), isOrAre(len(titles)), p.BotName)
+		r.out.Printf("\n%s %s here and can act as %s. Each change is shown first.\n", strings.Join(titles, ", "),
+			isOrAre(len(titles)), p.BotName)
 	}
 	_, err := r.configure(p, programs, j.yes)
 	return err
@@ -188,14 +190,16 @@ func (j *joining) entry(r *run, args []string) (*entry, error) {
 		e.token = conn.Token
 		return e, nil
 	case j.ticket == "" && secret == "":
-		return nil, usageError("nothing to get in with: give an invitation link, --ticket, or B2B_ORG_SECRET; ask an admin of the org (b2b invite)")
+		return nil, usageError("nothing to get in with: give an invitation link, --ticket, or B2B_ORG_SECRET; " +
+			"ask an admin of the org (b2b invite)")
 	case j.org == "" && j.ticket == "":
 		return nil, usageError("--org is missing: the id of the org that B2B_ORG_SECRET is of")
 	case j.name == "":
 		return nil, usageError("--name is missing: how the agent is called in the org")
 	}
 	e.register = &b2bv1.RegisterBotRequest{
-		OrgId: given(j.org), Name: &j.name, Ticket: given(j.ticket), Bio: given(j.bio), Role: given(j.role), RequestId: proto.String(rand.Text()),
+		OrgId: given(j.org), Name: &j.name, Ticket: given(j.ticket), Bio: given(j.bio), Role: given(j.role),
+		RequestId: proto.String(rand.Text()),
 	}
 	if j.ticket == "" {
 		e.register.OrgSecret = &secret
@@ -307,7 +311,8 @@ func (r *run) welcome(p *profile.Profile, bot *b2bv1.Bot, done []configured) err
 		if pending {
 			r.out.Printf("%s is registered, and waits for an admin of the org to approve it.\n", r.out.Bold(p.BotName))
 		} else {
-			r.out.Printf("Joined %s as %s (%s).\n", r.out.Bold(term.Line(p.OrgName)), r.out.Bold(p.BotName), b2b.EnumText(bot.GetAuthRole()))
+			r.out.Printf("Joined %s as %s (%s).\n", r.out.Bold(term.Line(p.OrgName)), r.out.Bold(p.BotName),
+				b2b.EnumText(bot.GetAuthRole()))
 		}
 		r.out.Printf("Its token is in the profile %s, which is the current one: %s\n", r.out.Bold(p.Name), term.Line(out.Path))
 		switch {

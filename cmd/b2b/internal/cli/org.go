@@ -22,7 +22,8 @@ func (a *App) org() *cobra.Command {
 		Long: "Administrate the org, as an admin agent, or as a person with B2B_ORG_SECRET (and B2B_ORG, the id of\n" +
 			"the org, if no profile has it).",
 		Example: example("b2b org show", "b2b org approve reviewer", "b2b org set message_ttl_days=90", "b2b org audit --since 1d"),
-	}, a.orgShow(), a.orgSet(), a.orgApprove(), a.orgReject(), a.orgRole(), a.orgRemove(), a.orgTickets(), a.orgSessions(), a.orgThreads(), a.orgAudit(),
+	}, a.orgShow(), a.orgSet(), a.orgApprove(), a.orgReject(), a.orgRole(), a.orgRemove(), a.orgTickets(), a.orgSessions(),
+		a.orgThreads(), a.orgAudit(),
 		a.orgRotate())
 }
 
@@ -45,7 +46,8 @@ func (a *App) orgShow() *cobra.Command {
 			return err
 		}
 		return r.show(res.GetSettings(), func() {
-			r.out.Printf("%s  %s  %s\n", r.out.Bold(term.Line(org.GetOrg().GetName())), b2b.EnumText(org.GetOrg().GetStatus()), r.out.Dim(org.GetOrg().GetId()))
+			r.out.Printf("%s  %s  %s\n", r.out.Bold(term.Line(org.GetOrg().GetName())), b2b.EnumText(org.GetOrg().GetStatus()),
+				r.out.Dim(org.GetOrg().GetId()))
 			r.settings(res.GetSettings())
 		})
 	})
@@ -142,8 +144,9 @@ func set(m protoreflect.Message, name, value string) error {
 		m.Set(f, protoreflect.ValueOfString(value))
 	}
 	if err != nil {
-		return usageError("%s=%s: %s is no %s", name, value, value, map[protoreflect.Kind]string{protoreflect.BoolKind: "true or false"}[f.Kind()]+
-			map[protoreflect.Kind]string{protoreflect.Int64Kind: "whole number"}[f.Kind()])
+		return usageError("%s=%s: %s is no %s", name, value, value,
+			map[protoreflect.Kind]string{protoreflect.BoolKind: "true or false"}[f.Kind()]+
+				map[protoreflect.Kind]string{protoreflect.Int64Kind: "whole number"}[f.Kind()])
 	}
 	return nil
 }
@@ -175,12 +178,14 @@ func (a *App) orgStatus(verb, short string, status b2bv1.JoinStatus) *cobra.Comm
 		if err != nil {
 			return err
 		}
-		res, err := c.Org.UpdateBotStatus(r.ctx, &b2bv1.UpdateBotStatusRequest{BotId: bot.GetId(), Status: &status, Reason: given(reason)})
+		res, err := c.Org.UpdateBotStatus(r.ctx, &b2bv1.UpdateBotStatusRequest{BotId: bot.GetId(), Status: &status,
+			Reason: given(reason)})
 		if err != nil {
 			return err
 		}
 		return r.show(res, func() {
-			r.out.Printf("%s is %s (was %s).\n", r.out.Bold(term.Line(res.GetName())), b2b.EnumText(res.GetJoinStatus()), b2b.EnumText(res.GetPreviousStatus()))
+			r.out.Printf("%s is %s (was %s).\n", r.out.Bold(term.Line(res.GetName())), b2b.EnumText(res.GetJoinStatus()),
+				b2b.EnumText(res.GetPreviousStatus()))
 		})
 	})
 }

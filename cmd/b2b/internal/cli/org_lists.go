@@ -80,7 +80,8 @@ func (a *App) orgSessions() *cobra.Command {
 		return list(r, &l, c.EachOrgSession(r.ctx, &b2bv1.ListOrgSessionsRequest{Limit: l.page()}), func(all []*b2bv1.OrgSession) {
 			var rows [][]string
 			for _, s := range all {
-				rows = append(rows, []string{s.GetRef(), b2b.EnumText(s.GetRole()), "since " + r.out.Time(s.GetCreatedAt().AsTime()), term.Line(s.GetOwnerName())})
+				rows = append(rows, []string{s.GetRef(), b2b.EnumText(s.GetRole()), "since " + r.out.Time(s.GetCreatedAt().AsTime()),
+					term.Line(s.GetOwnerName())})
 			}
 			r.out.Table(rows, func(_ int, cell string) string { return cell })
 		}, "Nobody is logged in.")

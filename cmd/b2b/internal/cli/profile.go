@@ -59,8 +59,9 @@ func (a *App) profileList() *cobra.Command {
 				r.note("%s", term.Line(err.Error()))
 				continue
 			}
-			s := storedProfile{Name: name, Current: name == current, URL: p.URL, OrgID: p.OrgID, OrgName: p.OrgName, BotID: p.BotID, BotName: p.BotName,
-				Path: r.store.Path(name)}
+			s := storedProfile{Name: name, Current: name == current, URL: p.URL, OrgID: p.OrgID, OrgName: p.OrgName, BotID: p.BotID,
+				BotName: p.BotName,
+				Path:    r.store.Path(name)}
 			if r.json {
 				if err := encode(r.out, s); err != nil {
 					return err
@@ -100,7 +101,8 @@ func (a *App) profileUse() *cobra.Command {
 			}
 			return err
 		}
-		return r.showJSON(map[string]any{"current": args[0]}, func() { r.out.Printf("%s is the current profile.\n", r.out.Bold(args[0])) })
+		return r.showJSON(map[string]any{"current": args[0]},
+			func() { r.out.Printf("%s is the current profile.\n", r.out.Bold(args[0])) })
 	})
 }
 
@@ -117,7 +119,8 @@ func (a *App) profileSet() *cobra.Command {
 	f := cmd.Flags()
 	for _, t := range []struct{ flag, about string }{
 		{"bio", "what others should know"}, {"role", "its role"}, {"function", "its function in its team"}, {"team", "its team"},
-		{"status", "what it does now"}, {"timezone", "its time zone"}, {"active-hours", "when it is active"}, {"version", "its version"},
+		{"status", "what it does now"}, {"timezone", "its time zone"}, {"active-hours", "when it is active"}, {"version",
+			"its version"},
 		{"runtime", "what it runs in"},
 	} {
 		texts[t.flag] = f.String(t.flag, "", t.about)
@@ -126,7 +129,8 @@ func (a *App) profileSet() *cobra.Command {
 	f.StringSliceVar(&languages, "language", nil, "the `languages` that it understands")
 	return a.verb(cmd, func(r *run, _ []string) error {
 		req.UpdateMask = &fieldmaskpb.FieldMask{}
-		fields := map[string]**string{"bio": &req.Bio, "role": &req.Role, "function": &req.Function, "team": &req.Team, "status": &req.StatusText,
+		fields := map[string]**string{"bio": &req.Bio, "role": &req.Role, "function": &req.Function, "team": &req.Team,
+			"status":   &req.StatusText,
 			"timezone": &req.Timezone, "active-hours": &req.ActiveHours, "version": &req.Version, "runtime": &req.Runtime}
 		for flag, to := range fields {
 			if f.Changed(flag) {
@@ -180,6 +184,9 @@ func (a *App) profileRename() *cobra.Command {
 				return err
 			}
 		}
-		return r.show(res.GetBot(), func() { r.out.Printf("The agent is called %s.\n", r.out.Bold(term.Line(res.GetBot().GetName()))) })
+		return r.show(res.GetBot(), func() {
+			r.out.Printf("The agent is called %s.\n",
+				r.out.Bold(term.Line(res.GetBot().GetName())))
+		})
 	})
 }

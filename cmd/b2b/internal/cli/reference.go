@@ -11,7 +11,8 @@ import (
 // Reference returns the help of all verbs as a page of the documents.
 func Reference(root *cobra.Command) string {
 	var b strings.Builder
-	b.WriteString("# Verbs of the command line\n\nWhat `b2b VERB --help` prints. [Command line](cli.md) explains what verbs have in common.\n")
+	b.WriteString("# Verbs of the command line\n\nWhat `b2b VERB --help` prints. " +
+		"[Command line](cli.md) explains what verbs have in common.\n")
 	fmt.Fprintf(&b, "\n## Flags of every verb\n\n```\n%s```\n", (&common{}).flags(usualTimeout).FlagUsages())
 	for _, group := range root.Groups() {
 		fmt.Fprintf(&b, "\n## %s\n", strings.TrimSuffix(group.Title, ":"))

@@ -93,7 +93,7 @@ func TestEveryVerbHasATranscript(t *testing.T) {
 }
 
 // otherwise lists the verbs that other tests show.
-var otherwise = map[string]string{"b2b man": "TestManPages"}
+var otherwise = map[string]string{"b2b man": "TestManPages", "b2b run": "TestRunReplies"}
 
 // transcripts returns the commands of all transcripts, with their marks.
 func transcripts(t *testing.T) (commands []string) {

@@ -41,8 +41,9 @@ func (a *App) search() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		req := &b2bv1.SearchRequest{Q: proto.String(strings.Join(args, " ")), Kinds: kinds, ThreadId: given(thread), Author: given(author),
-			Limit: l.page()}
+		req := &b2bv1.SearchRequest{Q: proto.String(strings.Join(args, " ")), Kinds: kinds, ThreadId: given(thread),
+			Author: given(author),
+			Limit:  l.page()}
 		if req.Since, err = r.time(c, since); err != nil {
 			return err
 		}

@@ -103,7 +103,8 @@ func partOf(f *b2bv1.File) *b2bv1.Part {
 	if strings.HasPrefix(f.GetMimeType(), "image/") {
 		return &b2bv1.Part{Part: &b2bv1.Part_Image{Image: &b2bv1.ImagePart{Url: &f.Url, Alt: &f.Name}}}
 	}
-	return &b2bv1.Part{Part: &b2bv1.Part_File{File: &b2bv1.FilePart{Url: &f.Url, Name: &f.Name, MimeType: &f.MimeType, Size: &f.Size}}}
+	return &b2bv1.Part{Part: &b2bv1.Part_File{File: &b2bv1.FilePart{Url: &f.Url, Name: &f.Name, MimeType: &f.MimeType,
+		Size: &f.Size}}}
 }
 
 // sent returns the error of a message, with what to do if it may have been sent.

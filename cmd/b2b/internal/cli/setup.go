@@ -50,7 +50,8 @@ func (a *App) setup() *cobra.Command {
 			return r.configuredJSON(done)
 		}
 		for _, program := range agentconfig.Programs() {
-			found := map[string]any{"program": program.Name, "path": program.Path(r.app.Getenv), "installed": program.Installed(r.app.Getenv),
+			found := map[string]any{"program": program.Name, "path": program.Path(r.app.Getenv),
+				"installed":  program.Installed(r.app.Getenv),
 				"configured": slices.ContainsFunc(p.Configured, func(c profile.Configured) bool { return c.Program == program.Name })}
 			if err := r.showJSON(found, func() {
 				state := r.out.Dim("not found")
@@ -115,7 +116,9 @@ func (r *run) configure(p *profile.Profile, names []string, yes bool) (done []co
 		if !ok {
 			continue
 		}
-		p.Configured = slices.DeleteFunc(p.Configured, func(old profile.Configured) bool { return old.Program == c.Program.Name && old.Path == c.Path })
+		p.Configured = slices.DeleteFunc(p.Configured, func(old profile.Configured) bool {
+			return old.Program == c.Program.Name && old.Path == c.Path
+		})
 		p.Configured = append(p.Configured, profile.Configured{Program: c.Program.Name, Path: c.Path, Created: !c.Exists})
 		if err := r.store.Save(p); err != nil {
 			return done, err

@@ -137,7 +137,7 @@ func (r *run) event(e *b2b.Event, who *names, topics *topics) {
 		at = r.clock.Now().Local().Format(time.TimeOnly)
 	}
 	if e.Type == b2b.Resync {
-		r.out.Printf("%s %s\n", r.out.Dim(at), r.out.Yellow("Events are missing here ("+b2b.EnumText(e.Reason)+"): read what you need."))
+		r.out.Printf("%s %s\n", r.out.Dim(at), r.out.Yellow("Events are missing ("+b2b.EnumText(e.Reason)+"): read what you need."))
 		return
 	}
 	thread, _ := subject(e.Event)

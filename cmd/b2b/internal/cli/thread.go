@@ -16,9 +16,11 @@ func (a *App) thread() *cobra.Command {
 	return noun(&cobra.Command{
 		Use:   "thread",
 		Short: "Work in threads: open, list, post, status, …",
-		Example: example(`b2b thread open "Fix the login bug" --with engineering,research`, `b2b thread post ID "@engineering please draft a patch"`,
+		Example: example(`b2b thread open "Fix the login bug" --with engineering,research`,
+			`b2b thread post ID "@engineering please draft a patch"`,
 			"b2b thread status ID resolved"),
-	}, a.threadOpen(), a.threadList(), a.threadShow(), a.threadPost(), a.threadStatus(), a.threadInvite(), a.threadJoin(), a.threadApprove(),
+	}, a.threadOpen(), a.threadList(), a.threadShow(), a.threadPost(), a.threadStatus(), a.threadInvite(), a.threadJoin(),
+		a.threadApprove(),
 		a.threadLeave(), a.threadExport())
 }
 
@@ -89,9 +91,10 @@ func (a *App) threadList() *cobra.Command {
 	var status, query string
 	var all bool
 	cmd := &cobra.Command{
-		Use:     "list",
-		Short:   "List threads, the newest activity first",
-		Example: example("b2b thread list", "b2b thread list --status active --q login", "b2b thread list --all --json | jq -r .topic"),
+		Use:   "list",
+		Short: "List threads, the newest activity first",
+		Example: example("b2b thread list", "b2b thread list --status active --q login",
+			"b2b thread list --all --json | jq -r .topic"),
 	}
 	f := cmd.Flags()
 	f.StringVar(&status, "status", "", "only those that are active, blocked, reviewing, resolved or closed")
@@ -122,7 +125,8 @@ func (a *App) threadList() *cobra.Command {
 func (r *run) threads(all []*b2bv1.Thread) {
 	var rows [][]string
 	for _, t := range all {
-		rows = append(rows, []string{t.GetId(), b2b.EnumText(t.GetStatus()), r.out.Time(t.GetLastActivityAt().AsTime()), term.Line(t.GetTopic())})
+		rows = append(rows, []string{t.GetId(), b2b.EnumText(t.GetStatus()), r.out.Time(t.GetLastActivityAt().AsTime()),
+			term.Line(t.GetTopic())})
 	}
 	r.out.Table(rows, func(column int, cell string) string {
 		switch column {
@@ -150,9 +154,10 @@ func (r *run) status(text string) string {
 
 func (a *App) threadShow() *cobra.Command {
 	return a.verb(&cobra.Command{
-		Use:               "show THREAD",
-		Short:             "Show a thread with its participants",
-		Long:              "Show a thread: its topic, status, participants and context. b2b read has its messages, b2b artifact list its artifacts.",
+		Use:   "show THREAD",
+		Short: "Show a thread with its participants",
+		Long: "Show a thread: its topic, status, participants and context.\n" +
+			"b2b read has its messages, b2b artifact list its artifacts.",
 		Example:           example("b2b thread show ID", "b2b thread show ID --json | jq -r '.participants[].name'"),
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.completeThreads,
@@ -256,7 +261,8 @@ func (a *App) threadStatus() *cobra.Command {
 			return noThread(r, err)
 		}
 		return r.show(res.GetThread(), func() {
-			r.out.Printf("%s is %s.\n", r.out.Bold(term.Line(res.GetThread().GetTopic())), r.status(b2b.EnumText(res.GetThread().GetStatus())))
+			r.out.Printf("%s is %s.\n", r.out.Bold(term.Line(res.GetThread().GetTopic())),
+				r.status(b2b.EnumText(res.GetThread().GetStatus())))
 		})
 	})
 }

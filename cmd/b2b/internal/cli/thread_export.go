@@ -85,7 +85,8 @@ func (r *run) export(c *b2b.Client, id string) (*exported, error) {
 	}
 	e := &exported{thread: res.GetThread()}
 	page := proto.Int32(mostPage)
-	e.messages, e.more, err = take(c.EachThreadMessage(r.ctx, &b2bv1.ListThreadMessagesRequest{ThreadId: id, Limit: page, Cursor: proto.String("")}), exportLimit)
+	e.messages, e.more, err = take(c.EachThreadMessage(r.ctx,
+		&b2bv1.ListThreadMessagesRequest{ThreadId: id, Limit: page, Cursor: proto.String("")}), exportLimit)
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +95,8 @@ func (r *run) export(c *b2b.Client, id string) (*exported, error) {
 		if err != nil {
 			return nil, err
 		}
-		for v, err := range c.EachArtifactVersion(r.ctx, &b2bv1.ListArtifactVersionsRequest{ThreadId: id, ArtifactKey: latest.GetArtifactKey(), Limit: page}) {
+		for v, err := range c.EachArtifactVersion(r.ctx, &b2bv1.ListArtifactVersionsRequest{ThreadId: id,
+			ArtifactKey: latest.GetArtifactKey(), Limit: page}) {
 			if err != nil {
 				return nil, err
 			}
@@ -141,7 +143,8 @@ func (e *exported) ndjson(p *term.Printer) error {
 func (e *exported) markdown(p *term.Printer) {
 	t := e.thread
 	at := func(t time.Time) string { return t.UTC().Format(time.RFC3339) }
-	p.Printf("# %s\n\nStatus: %s. Thread %s, opened %s.\n", term.Line(t.GetTopic()), b2b.EnumText(t.GetStatus()), t.GetId(), at(t.GetCreatedAt().AsTime()))
+	p.Printf("# %s\n\nStatus: %s. Thread %s, opened %s.\n", term.Line(t.GetTopic()), b2b.EnumText(t.GetStatus()), t.GetId(),
+		at(t.GetCreatedAt().AsTime()))
 	var people []string
 	for _, participant := range t.GetParticipants().GetValues() {
 		people = append(people, term.Line(participant.GetName()))
@@ -180,7 +183,8 @@ func (e *exported) markdown(p *term.Printer) {
 		if v.GetTitle() != "" {
 			title = ": " + term.Line(v.GetTitle())
 		}
-		p.Printf("\n### %s, version %d%s\n\n%s, %s. %s\n\n", term.Line(v.GetArtifactKey()), v.GetVersion(), title, b2b.EnumText(v.GetType()),
+		p.Printf("\n### %s, version %d%s\n\n%s, %s. %s\n\n", term.Line(v.GetArtifactKey()), v.GetVersion(), title,
+			b2b.EnumText(v.GetType()),
 			at(v.GetCreatedAt().AsTime()), term.Line(v.GetUrl()))
 		if v.GetContent() != "" {
 			p.Body("    ", v.GetContent())

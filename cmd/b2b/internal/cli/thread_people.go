@@ -103,7 +103,8 @@ func (a *App) threadApprove() *cobra.Command {
 			}
 			return listed(r, res.GetJoinRequests(), func(all []*b2bv1.JoinRequest) {
 				for _, q := range all {
-					r.out.Printf("%s  %s  %s\n", q.GetId(), r.out.Bold(term.Line(q.GetBotName())), r.out.Dim(r.out.Time(q.GetRequestedAt().AsTime())))
+					r.out.Printf("%s  %s  %s\n", q.GetId(), r.out.Bold(term.Line(q.GetBotName())),
+						r.out.Dim(r.out.Time(q.GetRequestedAt().AsTime())))
 				}
 			}, "Nobody asks to join.", false, nil)
 		}

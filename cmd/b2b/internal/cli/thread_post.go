@@ -31,8 +31,10 @@ func (a *App) threadPost() *cobra.Command {
 			return err
 		}
 		res, err := c.Threads.SendThreadMessage(r.ctx, &b2bv1.SendThreadMessageRequest{
-			ThreadId: args[0], Content: q.content, ContentType: q.contentType, Parts: q.parts, ReplyTo: given(replyTo), Automatic: q.automatic,
-			NoReply: q.noReply, Receipts: q.receipts, AckBy: q.ackBy, EscalateTo: q.escalateTo, Settles: q.settles, RequestId: q.requestID,
+			ThreadId: args[0], Content: q.content, ContentType: q.contentType, Parts: q.parts, ReplyTo: given(replyTo),
+			Automatic: q.automatic,
+			NoReply:   q.noReply, Receipts: q.receipts, AckBy: q.ackBy, EscalateTo: q.escalateTo, Settles: q.settles,
+			RequestId: q.requestID,
 		})
 		if err != nil {
 			return o.sent(r, err, q, "b2b thread post")

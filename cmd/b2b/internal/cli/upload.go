@@ -18,7 +18,8 @@ import (
 
 // mediaTypes are those that servers accept, by the endings of files.
 var mediaTypes = map[string]string{
-	".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".gif": "image/gif", ".webp": "image/webp", ".pdf": "application/pdf",
+	".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".gif": "image/gif", ".webp": "image/webp",
+	".pdf": "application/pdf",
 	".csv": "text/csv", ".json": "application/json",
 }
 

@@ -69,20 +69,22 @@ func (a *App) webhookDead() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return list(r, &l, c.EachDeadLetter(r.ctx, &b2bv1.ListDeadLettersRequest{Bot: given(bot), Limit: l.page()}), func(all []*b2bv1.DeadLetter) {
-			who := r.names(c)
-			var rows [][]string
-			for _, d := range all {
-				rows = append(rows, []string{d.GetDeliveryId(), term.Line(who.of(d.GetBotId())), d.GetEventType(), fmt.Sprintf("%d attempts", d.GetAttempts()),
-					term.Line(d.GetReason())})
-			}
-			r.out.Table(rows, func(column int, cell string) string {
-				if column == 0 {
-					return r.out.Dim(cell)
+		return list(r, &l, c.EachDeadLetter(r.ctx, &b2bv1.ListDeadLettersRequest{Bot: given(bot), Limit: l.page()}),
+			func(all []*b2bv1.DeadLetter) {
+				who := r.names(c)
+				var rows [][]string
+				for _, d := range all {
+					rows = append(rows, []string{d.GetDeliveryId(), term.Line(who.of(d.GetBotId())), d.GetEventType(),
+						fmt.Sprintf("%d attempts", d.GetAttempts()),
+						term.Line(d.GetReason())})
 				}
-				return cell
-			})
-		}, "Nothing was given up.")
+				r.out.Table(rows, func(column int, cell string) string {
+					if column == 0 {
+						return r.out.Dim(cell)
+					}
+					return cell
+				})
+			}, "Nothing was given up.")
 	}, paged)
 }
 

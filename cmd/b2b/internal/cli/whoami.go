@@ -48,7 +48,8 @@ func (a *App) whoami() *cobra.Command {
 		}
 		return r.showJSON(id, func() {
 			bot := me.GetBot()
-			r.out.Printf("%s, %s of %s\n", r.out.Bold(term.Line(bot.GetName())), b2b.EnumText(bot.GetAuthRole()), term.Line(org.GetOrg().GetName()))
+			r.out.Printf("%s, %s of %s\n", r.out.Bold(term.Line(bot.GetName())), b2b.EnumText(bot.GetAuthRole()),
+				term.Line(org.GetOrg().GetName()))
 			r.field("server", r.conn.URL)
 			if id.Profile != nil {
 				r.field("profile", *id.Profile)

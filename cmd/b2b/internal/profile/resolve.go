@@ -46,7 +46,8 @@ func (s Store) Resolve(q Query) (*Connection, error) {
 	}
 	if c.Token == "" && c.Profile != nil {
 		if c.URL != c.Profile.URL {
-			return nil, fmt.Errorf("%w: that of profile %q is for %s, not for %s; give B2B_TOKEN or --token-file with the other address, or leave the address out",
+			return nil, fmt.Errorf("%w: that of profile %q is for %s, not for %s; "+
+				"give B2B_TOKEN or --token-file with the other address, or leave the address out",
 				ErrOtherServer, c.Profile.Name, c.Profile.URL, c.URL)
 		}
 		c.Token = c.Profile.Token

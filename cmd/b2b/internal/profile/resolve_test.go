@@ -26,14 +26,21 @@ func TestResolve(t *testing.T) {
 		wantError               string
 	}{
 		{name: "the current profile", wantURL: "http://one", wantToken: secret + "one", wantProfile: "one"},
-		{name: "the profile of the environment", env: "B2B_PROFILE=two", wantURL: "http://two", wantToken: secret + "two", wantProfile: "two"},
-		{name: "the profile of the flag", profile: "one", env: "B2B_PROFILE=two", wantURL: "http://one", wantToken: secret + "one", wantProfile: "one"},
+		{name: "the profile of the environment", env: "B2B_PROFILE=two", wantURL: "http://two", wantToken: secret + "two",
+			wantProfile: "two"},
+		{name: "the profile of the flag", profile: "one", env: "B2B_PROFILE=two", wantURL: "http://one", wantToken: secret + "one",
+			wantProfile: "one"},
 		{name: "no profile is needed", env: "B2B_URL=http://e/ B2B_TOKEN=of-env", wantURL: "http://e", wantToken: "of-env"},
-		{name: "the token of the environment, the address of the profile", env: "B2B_TOKEN=of-env", wantURL: "http://one", wantToken: "of-env", wantProfile: "one"},
-		{name: "a named profile before the environment", profile: "two", env: "B2B_URL=http://e B2B_TOKEN=of-env", wantURL: "http://two", wantToken: secret + "two", wantProfile: "two"},
-		{name: "the flags before the environment", url: "http://f", tokenFile: file, env: "B2B_URL=http://e B2B_TOKEN=of-env", wantURL: "http://f", wantToken: "of-file"},
-		{name: "a file of the environment", env: "B2B_URL=http://e B2B_TOKEN_FILE=" + file, wantURL: "http://e", wantToken: "of-file"},
-		{name: "the token of a profile for its own server", url: "http://two/", profile: "two", wantURL: "http://two", wantToken: secret + "two", wantProfile: "two"},
+		{name: "the token of the environment, the address of the profile", env: "B2B_TOKEN=of-env", wantURL: "http://one",
+			wantToken: "of-env", wantProfile: "one"},
+		{name: "a named profile before the environment", profile: "two", env: "B2B_URL=http://e B2B_TOKEN=of-env",
+			wantURL: "http://two", wantToken: secret + "two", wantProfile: "two"},
+		{name: "the flags before the environment", url: "http://f", tokenFile: file, env: "B2B_URL=http://e B2B_TOKEN=of-env",
+			wantURL: "http://f", wantToken: "of-file"},
+		{name: "a file of the environment", env: "B2B_URL=http://e B2B_TOKEN_FILE=" + file, wantURL: "http://e",
+			wantToken: "of-file"},
+		{name: "the token of a profile for its own server", url: "http://two/", profile: "two", wantURL: "http://two",
+			wantToken: secret + "two", wantProfile: "two"},
 		{name: "the token of a profile for another server", url: "http://evil", wantError: "is for http://one, not for http://evil"},
 		{name: "the same by the environment", env: "B2B_URL=http://evil", wantError: "is for http://one, not for http://evil"},
 		{name: "an unknown profile", profile: "three", wantError: "no such profile"},
@@ -46,7 +53,8 @@ func TestResolve(t *testing.T) {
 				name, value, _ := strings.Cut(pair, "=")
 				env[name] = value
 			}
-			c, err := s.Resolve(profile.Query{Profile: tt.profile, URL: tt.url, TokenFile: tt.tokenFile, Getenv: func(n string) string { return env[n] }})
+			c, err := s.Resolve(profile.Query{Profile: tt.profile, URL: tt.url, TokenFile: tt.tokenFile,
+				Getenv: func(n string) string { return env[n] }})
 			if tt.wantError != "" {
 				if err == nil || !strings.Contains(err.Error(), tt.wantError) || strings.Contains(err.Error(), secret) {
 					t.Fatalf("%v, want an error with %q", err, tt.wantError)

@@ -100,7 +100,8 @@ func (s Store) Load(name string) (*Profile, error) {
 	case info.Size() > mostBytes:
 		return nil, fmt.Errorf("profile %q: %s is too large to be a profile", name, path)
 	case runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0:
-		return nil, fmt.Errorf("profile %q: others may read its token: chmod 600 %s, and create a new token if others use this machine", name, path)
+		return nil, fmt.Errorf("profile %q: others may read its token: chmod 600 %s, "+
+			"and create a new token if others use this machine", name, path)
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -240,5 +241,6 @@ func (s Store) unwritable(err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("profiles cannot be saved in %s: %w; make the folder writable, or set XDG_CONFIG_HOME to another one", s.Folder, err)
+	return fmt.Errorf("profiles cannot be saved in %s: %w; make the folder writable, or set XDG_CONFIG_HOME to another one",
+		s.Folder, err)
 }
