@@ -105,7 +105,7 @@ fresh: generate ## fail when generated files are stale
 	$(call heading,generated files are fresh)
 	@build/fresh.sh $(GENERATED)
 
-.PHONY: test checks test-sdk test-runtimes test-go test-race test-watched test-binary
+.PHONY: test checks test-sdk test-runtimes test-agents test-go test-race test-watched test-binary
 test: tools ## run every check and every test
 	@$(MAKE) fresh
 	@$(MAKE) -j3 test-binary test-watched checks
@@ -121,6 +121,10 @@ test-sdk: $(NODE_TOOLS) $(PYTHON_TOOLS) ## run the tests of the SDKs that need t
 test-runtimes: $(NODE_TOOLS) ## run the TypeScript SDK in Bun and Deno, which it downloads (200 MB)
 	$(call heading,sdk: TypeScript in Bun and Deno)
 	@RUNTIMES=1 build/sdktest.sh
+
+test-agents: ## run MCP's own conformance suite, which it downloads (240 MB)
+	$(call heading,agents: the conformance suite of MCP)
+	@build/agentstest.sh
 
 test-go: ## run the Go tests without the race detector (PKG=./internal/...)
 	$(call heading,go test)

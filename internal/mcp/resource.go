@@ -54,7 +54,7 @@ func (t *tools) listResources(ctx context.Context) (*sdk.ListResourcesResult, er
 	if err != nil {
 		return nil, rpcError(err)
 	}
-	out := &sdk.ListResourcesResult{Resources: []*sdk.Resource{}}
+	out := &sdk.ListResourcesResult{Resources: []*sdk.Resource{}, Cacheable: uncached()}
 	for _, thread := range res.GetItems() {
 		out.Resources = append(out.Resources, &sdk.Resource{
 			URI: threadsURI + thread.GetId(), Name: "thread " + inline(thread.GetTopic()), MIMEType: plainText, Description: b2b.EnumText(thread.GetStatus()),

@@ -33,7 +33,10 @@ type tools struct {
 // New returns a server of MCP with the tools, resources and prompts that the scopes allow.
 func New(c Config) *sdk.Server {
 	t := &tools{Config: c}
-	options := &sdk.ServerOptions{Instructions: instructions, Capabilities: &sdk.ServerCapabilities{Tools: &sdk.ToolCapabilities{}}}
+	options := &sdk.ServerOptions{
+		Instructions: instructions, Capabilities: &sdk.ServerCapabilities{Tools: &sdk.ToolCapabilities{}},
+		SetCacheable: func(_ context.Context, _ sdk.Request, c *sdk.Cacheable) { *c = uncached() },
+	}
 	if c.Scopes.allow(scopeOf(&b2bv1.GetThreadRequest{})) {
 		options.CompletionHandler = t.complete
 		options.Capabilities.Resources, options.Capabilities.Prompts = &sdk.ResourceCapabilities{}, &sdk.PromptCapabilities{}
@@ -49,6 +52,10 @@ func New(c Config) *sdk.Server {
 	}
 	return s
 }
+
+// uncached says that a result is for the bot that asked, and may have changed at once: what is listed
+// depends on its scopes.
+func uncached() sdk.Cacheable { return sdk.Cacheable{CacheScope: "private"} }
 
 // catalogue returns all tools.
 func catalogue() []tool {
