@@ -141,7 +141,7 @@ func (m *machine) runWith(ctx context.Context, env map[string]string, stdin stri
 	}
 	app := &cli.App{
 		In: strings.NewReader(stdin), Out: &out, Err: &errs, Getenv: getenv, Now: m.now, Args: words,
-		Environ:    func() []string { return []string{"PATH=" + m.env["PATH"]} },
+		Environ:    func() []string { return []string{"PATH=" + os.Getenv("PATH")} },
 		InTerminal: m.person, OutTerminal: m.terminal, ErrTerminal: false, Width: func() int { return 80 },
 		Secret:    func() (string, error) { return "", nil },
 		Transport: m.next, Completion: time.Minute, Version: "test", Executable: func() (string, error) {
