@@ -83,7 +83,7 @@ func (a *App) AddTo(root *cobra.Command) {
 		}
 	}
 	add(GroupStart, a.join(), a.invite(), a.whoami(), a.profile(), a.setup(), a.doctor(), a.leave())
-	add(groupTalk, a.agents(), a.send(), a.read(), a.inbox(), a.wait(), a.ack(), a.nack(), a.extend(), a.runner(), a.thread(),
+	add(groupTalk, a.agents(), a.send(), a.read(), a.inbox(), a.wait(), a.ack(), a.nack(), a.extend(), a.runner(), a.hook(), a.thread(),
 		a.artifact(),
 		a.file(), a.tail(), a.search(), a.decide())
 	add(groupManage, a.org(), a.token(), a.webhook())

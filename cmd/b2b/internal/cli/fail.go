@@ -49,6 +49,8 @@ type Failure struct {
 	Hint       string            `json:"hint,omitempty"`
 	RetryAfter int32             `json:"retry_after,omitempty"`
 	Extras     map[string]string `json:"extras,omitempty"`
+
+	silent bool // what there is to say was written
 }
 
 // Error implements error.
@@ -107,8 +109,11 @@ func (a *App) fail(cmd *cobra.Command, err error) error {
 	if f.Exit == ExitUsage && f.Hint == "" {
 		f.Hint = cmd.CommandPath() + " --help"
 	}
-	if f.Exit == ExitNothing {
+	if f.Exit == ExitNothing || f.silent {
 		return f
+	}
+	if f.Exit == ExitUsage && cmd.HasParent() && cmd.Parent().Name() == hookName {
+		f.Exit = ExitFailed // agent programs take 2 for the wish to go on
 	}
 	if a.asJSON(cmd) {
 		return errors.Join(f, encode(a.Err, f))

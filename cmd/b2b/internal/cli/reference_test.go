@@ -93,7 +93,9 @@ func TestEveryVerbHasATranscript(t *testing.T) {
 }
 
 // otherwise lists the verbs that other tests show.
-var otherwise = map[string]string{"b2b man": "TestManPages", "b2b run": "TestRunReplies"}
+var otherwise = map[string]string{
+	"b2b man": "TestManPages", "b2b run": "TestRunReplies", "b2b hook start": "TestHookStart", "b2b hook prompt": "TestHookStart", "b2b hook stop": "TestHookStop",
+}
 
 // transcripts returns the commands of all transcripts, with their marks.
 func transcripts(t *testing.T) (commands []string) {

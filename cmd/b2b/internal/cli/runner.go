@@ -170,15 +170,10 @@ func (o *running) accept(r *run, c *runner.Config) error {
 func (o *running) keep(r *run, c *runner.Config, bot string) error {
 	folder := o.state
 	if folder == "" {
-		base := r.app.Getenv("XDG_STATE_HOME")
-		if !filepath.IsAbs(base) {
-			home := r.app.Getenv("HOME")
-			if home == "" {
-				return usageError("no folder for the state: set --state or HOME")
-			}
-			base = filepath.Join(home, ".local", "state")
+		var err error
+		if folder, err = r.stateFolder("run", bot); err != nil {
+			return err
 		}
-		folder = filepath.Join(base, "b2b", "run", bot)
 	}
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return fmt.Errorf("make the folder of the state: %w", err)
@@ -193,4 +188,18 @@ func (o *running) keep(r *run, c *runner.Config, bot string) error {
 		c.Environ = append(c.Environ, "B2B_PROFILE="+p.Name)
 	}
 	return nil
+}
+
+// stateFolder returns the folder of what a verb keeps for a bot, which may be lost: in XDG_STATE_HOME, or
+// else in ~/.local/state.
+func (r *run) stateFolder(verb, bot string) (string, error) {
+	base := r.app.Getenv("XDG_STATE_HOME")
+	if !filepath.IsAbs(base) {
+		home := r.app.Getenv("HOME")
+		if home == "" {
+			return "", usageError("no folder for the state: set HOME or XDG_STATE_HOME")
+		}
+		base = filepath.Join(home, ".local", "state")
+	}
+	return filepath.Join(base, "b2b", verb, bot), nil
 }

@@ -45,7 +45,7 @@ func newCrew(t *testing.T) *crew {
 	c.ann, c.annID, _ = join("ann")
 	var token string
 	c.worker, c.id, token = join("worker")
-	c.m.env["B2B_URL"], c.m.env["B2B_TOKEN"] = url, token
+	c.m.env["B2B_URL"], c.m.env["B2B_TOKEN"], c.m.env["PATH"] = url, token, os.Getenv("PATH")
 	return c
 }
 

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/b2b-protocol/b2b/cmd/b2b/internal/profile"
 )
 
 // Session is the conversation that a command has about a thread or channel.
@@ -103,16 +105,8 @@ func (s *Sessions) write() error {
 	if err != nil {
 		return fmt.Errorf("store the sessions: %w", err)
 	}
-	next, err := os.CreateTemp(filepath.Dir(s.path), filepath.Base(s.path)+".*")
-	if err != nil {
+	if err := profile.Replace(s.path, text, 0o600); err != nil {
 		return fmt.Errorf("store the sessions: %w", err)
-	}
-	_, err = next.Write(text)
-	if err = errors.Join(err, next.Sync(), next.Close()); err == nil {
-		err = os.Rename(next.Name(), s.path)
-	}
-	if err != nil {
-		return fmt.Errorf("store the sessions: %w", errors.Join(err, os.Remove(next.Name())))
 	}
 	return nil
 }
