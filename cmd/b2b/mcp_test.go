@@ -153,10 +153,10 @@ func TestMCPSettings(t *testing.T) {
 // TestMCPLoad measures what agents that wait at /mcp cost, and how soon after the response to a send
 // they wake. B2B_MCP_LOAD is their number.
 func TestMCPLoad(t *testing.T) {
-	// Not parallel: it measures time.
-	agents, _ := strconv.Atoi(os.Getenv("B2B_MCP_LOAD"))
-	if agents == 0 {
-		t.Skip("B2B_MCP_LOAD is not set")
+	t.Parallel()
+	agents := 40
+	if n, err := strconv.Atoi(os.Getenv("B2B_MCP_LOAD")); err == nil {
+		agents = n
 	}
 	n := serve(t, t.TempDir(), "B2B_LOG_LEVEL=info")
 	names := make([]string, agents)
@@ -218,6 +218,9 @@ func TestMCPLoad(t *testing.T) {
 		sent[i] = time.Now()
 	}
 	all.Wait()
+	if i := slices.IndexFunc(woken, time.Time.IsZero); i >= 0 {
+		t.Errorf("agent %d did not wake", i)
+	}
 	times := make([]time.Duration, agents)
 	for i := range times {
 		times[i] = max(woken[i].Sub(sent[i]), 0)

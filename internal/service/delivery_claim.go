@@ -57,7 +57,7 @@ func (s *deliveryService) ClaimInbox(ctx context.Context, req *b2bv1.ClaimInboxR
 		if left <= 0 {
 			return &b2bv1.ClaimInboxResponse{}, nil
 		}
-		check, err := s.nextCheck(ctx, caller.BotID)
+		check, err := s.nextCheck(ctx, q)
 		if err != nil {
 			return nil, err
 		}
@@ -82,14 +82,17 @@ func (s *deliveryService) await(ctx context.Context, woken <-chan struct{}, most
 	return nil
 }
 
-// nextCheck returns how long to wait if nothing wakes the claim.
-func (s *deliveryService) nextCheck(ctx context.Context, bot string) (time.Duration, error) {
-	ready, err := s.reads.NextReady(ctx, bot)
+// nextCheck returns how long a claim that got nothing waits if nothing wakes it.
+func (s *deliveryService) nextCheck(ctx context.Context, q *claimRequest) (time.Duration, error) {
+	ready, err := s.reads.NextReady(ctx, q.BotID)
 	if errors.Is(err, store.ErrNotFound) {
 		return claimRecheck, nil
 	}
 	if err != nil {
 		return 0, fmt.Errorf("find when the next delivery is ready: %w", err)
+	}
+	if ready <= q.Now { // it is of another kind or thread than the claim asks for
+		return claimRecheck, nil
 	}
 	now, err := s.leaseNow(ctx, s.reads)
 	if err != nil {

@@ -95,7 +95,7 @@ func (st *inboxStream) handOut(ctx context.Context) (time.Duration, error) {
 		return 0, err
 	}
 	if len(items) == 0 {
-		return st.nextCheck(ctx, q.BotID)
+		return st.nextCheck(ctx, &q)
 	}
 	res, err := st.claimed(ctx, &q, items, nil)
 	if err != nil {

@@ -79,6 +79,39 @@ func TestClaimsWait(t *testing.T) {
 	})
 }
 
+// TestClaimsWaitAtRest: a claim that waits for a kind or a thread looks now and then, not all the time,
+// while something else is ready.
+func TestClaimsWaitAtRest(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		looks := 0
+		f := newLeaseFixture(t, func(d *Deps) {
+			now := d.Now
+			d.Now = func() time.Time { looks++; return now() }
+		})
+		a, b := f.bot("a"), f.bot("b")
+		if _, err := f.claim(b, 0); err != nil {
+			t.Fatal(err)
+		}
+		f.send(a, "b", "of another kind")
+		for name, req := range map[string]*b2bv1.ClaimInboxRequest{
+			"of a kind":            {Kinds: []b2bv1.DeliveryKind{b2bv1.DeliveryKind_DELIVERY_KIND_MENTION}},
+			"of a thread":          {ThreadId: new("none")},
+			"of a kind, unordered": {Kinds: []b2bv1.DeliveryKind{b2bv1.DeliveryKind_DELIVERY_KIND_MENTION}, Unordered: true},
+		} {
+			looks, req.WaitSeconds = 0, new(int32(20))
+			begun := time.Now()
+			res, err := f.DeliveryService.ClaimInbox(b, req)
+			if took := time.Since(begun); err != nil || len(res.GetItems()) > 0 || took < 20*time.Second {
+				t.Errorf("%s: %v, %v after %v", name, res, err, took)
+			}
+			if looks > 20*20 {
+				t.Errorf("%s: it looked at the clock %d times in 20 seconds", name, looks)
+			}
+		}
+	})
+}
+
 // TestClaimWaitsAreBounded: B2B-DLV-020.
 func TestClaimWaitsAreBounded(t *testing.T) {
 	t.Parallel()

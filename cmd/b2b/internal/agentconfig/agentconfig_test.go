@@ -246,11 +246,11 @@ func FuzzJSON(f *testing.F) {
 		write(t, p.Path(getenv), text, 0o600)
 		before, err := p.Undo(getenv, "reviewer", false)
 		if err != nil || before != nil || strings.Contains(text, "b2b") {
-			t.Skip()
+			return
 		}
 		c, err := p.Add(getenv, reviewer)
 		if err != nil {
-			t.Skip()
+			return
 		}
 		must(t, c.Apply())
 		if _, err := hujson.Parse([]byte(c.After)); err != nil {
