@@ -20,7 +20,7 @@ func mcpChecks() []Check {
 		{[]string{"B2B-MCP-003"}, "the scopes of a token decide which tools there are", mcpScopes},
 		{[]string{"B2B-MCP-004"}, "a tool that is refused says why, and takes no other arguments", mcpRefusals},
 		{[]string{"B2B-MCP-005", "B2B-MCP-006"}, "what others wrote cannot pass for the words of the server", mcpHostile},
-		{[]string{"B2B-MCP-007", "B2B-MCP-008", "B2B-DLV-015"}, "an agent waits, is told, answers and has settled", mcpWait},
+		{[]string{"B2B-MCP-007", "B2B-MCP-008", "B2B-DLV-015"}, "an agent waits, receives a message, answers it and has settled it", mcpWait},
 		{[]string{"B2B-MCP-011"}, "threads, artifacts and agents are resources, and there are prompts", mcpResources},
 		{[]string{"B2B-MCP-008", "B2B-MCP-009"}, "a call of wait that was dropped consumes nothing", mcpDropped},
 	}

@@ -185,7 +185,7 @@ func (s *shell) run(ctx context.Context, code string) (string, error) {
 	if _, err := fmt.Fprintln(s.in, s.count); err != nil {
 		return "", err
 	}
-	// The end is told in the output itself: a file would be there before the output has been read.
+	// The shell writes the end of a block behind its output. A file could appear before the output is read.
 	end := fmt.Sprintf("\x00%d\x00", s.count)
 	for {
 		text, changed := s.out.now()

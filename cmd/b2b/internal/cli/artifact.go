@@ -76,11 +76,11 @@ func (a *App) artifactPut() *cobra.Command {
 			req.Type, req.Language = kindFound.Enum(), lang
 		}
 		if kind != "" {
-			v, err := enumOf(b2bv1.ArtifactType(0), "--type", kind)
+			v, err := enumOf[b2bv1.ArtifactType]("--type", kind)
 			if err != nil {
 				return err
 			}
-			req.Type = b2bv1.ArtifactType(v).Enum()
+			req.Type = &v
 		}
 		if language != "" {
 			req.Language = &language

@@ -218,16 +218,13 @@ func (a *App) decideList() *cobra.Command {
 	f.StringVar(&status, "status", "", "only those that are open, answered, withdrawn or expired")
 	f.IntVar(&l.limit, "limit", usualLimit, "how many at most")
 	return a.verb(cmd, func(r *run, _ []string) error {
-		req := &b2bv1.ListDecisionsRequest{ThreadId: given(thread), Limit: l.page()}
+		in, err := givenEnum[b2bv1.DecisionStatus]("--status", status)
+		if err != nil {
+			return err
+		}
+		req := &b2bv1.ListDecisionsRequest{ThreadId: given(thread), Status: in, Limit: l.page()}
 		if mine {
 			req.AskedBy = b2bv1.DecisionParty_DECISION_PARTY_ME.Enum()
-		}
-		if status != "" {
-			v, err := enumOf(b2bv1.DecisionStatus(0), "--status", status)
-			if err != nil {
-				return err
-			}
-			req.Status = b2bv1.DecisionStatus(v).Enum()
 		}
 		c, err := r.admin()
 		if err != nil {

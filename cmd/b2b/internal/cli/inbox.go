@@ -30,14 +30,11 @@ func (a *App) inbox() *cobra.Command {
 	f.StringVar(&thread, "thread", "", "only those of the thread with this `id`")
 	f.IntVar(&l.limit, "limit", usualLimit, "how many at most")
 	return a.verb(cmd, func(r *run, _ []string) error {
-		req := &b2bv1.ListDeliveriesRequest{ThreadId: given(thread), Limit: l.page()}
-		if state != "" {
-			value, err := enumOf(b2bv1.DeliveryState(0), "--state", state)
-			if err != nil {
-				return err
-			}
-			req.State = b2bv1.DeliveryState(value).Enum()
+		in, err := givenEnum[b2bv1.DeliveryState]("--state", state)
+		if err != nil {
+			return err
 		}
+		req := &b2bv1.ListDeliveriesRequest{ThreadId: given(thread), State: in, Limit: l.page()}
 		c, err := r.connect()
 		if err != nil {
 			return err
@@ -105,12 +102,9 @@ func (a *App) wait() *cobra.Command {
 	return a.verb(cmd, func(r *run, _ []string) error {
 		req := &b2bv1.ClaimInboxRequest{Max: proto.Int32(int32(most)), LeaseSeconds: proto.Int32(int32(lease / time.Second)),
 			ThreadId: given(thread), Context: whole}
-		for _, k := range kinds {
-			value, err := enumOf(b2bv1.DeliveryKind(0), "--kind", k)
-			if err != nil {
-				return err
-			}
-			req.Kinds = append(req.Kinds, b2bv1.DeliveryKind(value))
+		var err error
+		if req.Kinds, err = enumsOf[b2bv1.DeliveryKind]("--kind", kinds); err != nil {
+			return err
 		}
 		c, err := r.connect()
 		if err != nil {

@@ -198,7 +198,7 @@ func (a *App) orgRole() *cobra.Command {
 		Args:              cobra.ExactArgs(2),
 		ValidArgsFunction: a.completeBots,
 	}, func(r *run, args []string) error {
-		role, err := enumOf(b2bv1.AuthRole(0), "the role", args[1])
+		role, err := enumOf[b2bv1.AuthRole]("the role", args[1])
 		if err != nil {
 			return err
 		}
@@ -210,7 +210,7 @@ func (a *App) orgRole() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		res, err := c.Org.UpdateBotRole(r.ctx, &b2bv1.UpdateBotRoleRequest{BotId: bot.GetId(), AuthRole: b2bv1.AuthRole(role).Enum()})
+		res, err := c.Org.UpdateBotRole(r.ctx, &b2bv1.UpdateBotRoleRequest{BotId: bot.GetId(), AuthRole: &role})
 		if err != nil {
 			return err
 		}

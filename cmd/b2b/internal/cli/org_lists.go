@@ -101,14 +101,11 @@ func (a *App) orgThreads() *cobra.Command {
 	f.StringVar(&query, "q", "", "only those with this text in the topic")
 	f.IntVar(&l.limit, "limit", usualLimit, "how many at most")
 	return a.verb(cmd, func(r *run, _ []string) error {
-		req := &b2bv1.ListOrgThreadsRequest{Search: given(query), Limit: l.page()}
-		if status != "" {
-			v, err := enumOf(b2bv1.ThreadStatus(0), "--status", status)
-			if err != nil {
-				return err
-			}
-			req.Status = b2bv1.ThreadStatus(v).Enum()
+		in, err := givenEnum[b2bv1.ThreadStatus]("--status", status)
+		if err != nil {
+			return err
 		}
+		req := &b2bv1.ListOrgThreadsRequest{Search: given(query), Status: in, Limit: l.page()}
 		c, err := r.admin()
 		if err != nil {
 			return err

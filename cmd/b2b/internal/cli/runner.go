@@ -79,7 +79,8 @@ func (o *running) do(r *run, args []string) error {
 	if err := o.accept(r, c); err != nil {
 		return err
 	}
-	if err := o.keep(r, c, me.GetBot().GetId()); err != nil {
+	c.Bot = me.GetBot().GetId()
+	if err := o.keep(r, c); err != nil {
 		return err
 	}
 	c.Log.Info("working", "bot", me.GetBot().GetName(), "kinds", strings.Join(o.kinds, ","), "mode", o.mode)
@@ -90,7 +91,8 @@ func (o *running) do(r *run, args []string) error {
 func (o *running) config(r *run, args []string) (*runner.Config, error) {
 	c := &runner.Config{
 		Command: args, Input: runner.Input(o.input), Template: runner.TemplateOf(o.template),
-		Rate: runner.Rate{Burst: o.burst, Every: o.every}, Modes: runner.Modes{Usual: runner.Mode(o.mode), Threads: map[string]runner.Mode{}},
+		Rate:        runner.Rate{Burst: o.burst, Every: o.every},
+		Modes:       runner.Modes{Usual: runner.Mode(o.mode), Threads: map[string]runner.Mode{}},
 		Concurrency: o.concurrency, Lease: o.lease, Timeout: o.maxTime, Drain: o.drain, MostFile: int64(o.maxFileMB) << 20,
 		Errs: r.app.Err, Now: r.app.Now, Log: o.logger(r),
 	}
@@ -116,15 +118,11 @@ func (o *running) config(r *run, args []string) (*runner.Config, error) {
 			return nil, usageError("the mode %q is not mention, smart or all", mode)
 		}
 	}
-	for _, k := range o.kinds {
-		if k == "any" && len(o.kinds) == 1 {
-			break
-		}
-		value, err := enumOf(b2bv1.DeliveryKind(0), "--kind", k)
-		if err != nil {
+	var err error
+	if !slices.Equal(o.kinds, []string{"any"}) {
+		if c.Kinds, err = enumsOf[b2bv1.DeliveryKind]("--kind", o.kinds); err != nil {
 			return nil, err
 		}
-		c.Kinds = append(c.Kinds, b2bv1.DeliveryKind(value))
 	}
 	program := o.template
 	if c.Template == nil {
@@ -133,7 +131,6 @@ func (o *running) config(r *run, args []string) (*runner.Config, error) {
 	if _, err := exec.LookPath(program); err != nil {
 		return nil, usageError("the command %q cannot be run: %w", program, errors.Unwrap(err))
 	}
-	var err error
 	c.Client, err = r.connect()
 	return c, err
 }
@@ -167,11 +164,11 @@ func (o *running) accept(r *run, c *runner.Config) error {
 }
 
 // keep opens what outlives the runner, and sets the environment of the commands.
-func (o *running) keep(r *run, c *runner.Config, bot string) error {
+func (o *running) keep(r *run, c *runner.Config) error {
 	folder := o.state
 	if folder == "" {
 		var err error
-		if folder, err = r.stateFolder("run", bot); err != nil {
+		if folder, err = r.stateFolder("run", c.Bot); err != nil {
 			return err
 		}
 	}

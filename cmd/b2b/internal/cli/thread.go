@@ -51,19 +51,12 @@ func (a *App) threadOpen() *cobra.Command {
 		if len(tags) > 0 {
 			req.Tags = &b2bv1.StringList{Values: tags}
 		}
-		if visibility != "" {
-			v, err := enumOf(b2bv1.Visibility(0), "--visibility", visibility)
-			if err != nil {
-				return err
-			}
-			req.Visibility = b2bv1.Visibility(v).Enum()
+		var err error
+		if req.Visibility, err = givenEnum[b2bv1.Visibility]("--visibility", visibility); err != nil {
+			return err
 		}
-		if policy != "" {
-			v, err := enumOf(b2bv1.JoinPolicy(0), "--join", policy)
-			if err != nil {
-				return err
-			}
-			req.JoinPolicy = b2bv1.JoinPolicy(v).Enum()
+		if req.JoinPolicy, err = givenEnum[b2bv1.JoinPolicy]("--join", policy); err != nil {
+			return err
 		}
 		c, err := r.connect()
 		if err != nil {
@@ -102,14 +95,11 @@ func (a *App) threadList() *cobra.Command {
 	f.BoolVar(&all, "all", false, "also public threads of the org in which you take no part")
 	f.IntVar(&l.limit, "limit", usualLimit, "how many at most")
 	return a.verb(cmd, func(r *run, _ []string) error {
-		req := &b2bv1.ListThreadsRequest{Q: given(query), Limit: l.page()}
-		if status != "" {
-			v, err := enumOf(b2bv1.ThreadStatus(0), "--status", status)
-			if err != nil {
-				return err
-			}
-			req.Status = b2bv1.ThreadStatus(v).Enum()
+		in, err := givenEnum[b2bv1.ThreadStatus]("--status", status)
+		if err != nil {
+			return err
 		}
+		req := &b2bv1.ListThreadsRequest{Q: given(query), Status: in, Limit: l.page()}
 		if all {
 			req.Scope = given("org")
 		}
@@ -232,21 +222,19 @@ func (a *App) threadStatus() *cobra.Command {
 	f.StringVar(&reason, "reason", "", "why it is closed: manual, timeout or error (default manual)")
 	f.Int64Var(&revision, "if-revision", 0, "only if the thread has this `revision`, as you read it")
 	return a.verb(cmd, func(r *run, args []string) error {
-		status, err := enumOf(b2bv1.ThreadStatus(0), "the status", args[1])
+		status, err := enumOf[b2bv1.ThreadStatus]("the status", args[1])
 		if err != nil {
 			return err
 		}
-		req := &b2bv1.UpdateThreadRequest{ThreadId: args[0], Status: b2bv1.ThreadStatus(status).Enum(),
+		req := &b2bv1.UpdateThreadRequest{ThreadId: args[0], Status: &status,
 			UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"status"}}}
 		if req.GetStatus() == b2bv1.ThreadStatus_THREAD_STATUS_CLOSED && reason == "" {
 			reason = "manual"
 		}
 		if reason != "" {
-			v, err := enumOf(b2bv1.CloseReason(0), "--reason", reason)
-			if err != nil {
+			if req.CloseReason, err = givenEnum[b2bv1.CloseReason]("--reason", reason); err != nil {
 				return err
 			}
-			req.CloseReason = b2bv1.CloseReason(v).Enum()
 			req.UpdateMask.Paths = append(req.UpdateMask.Paths, "close_reason")
 		}
 		if revision != 0 {

@@ -41,12 +41,8 @@ func (a *App) tokenCreate() *cobra.Command {
 	cmd.Flags().Lookup("expires").DefValue = ""
 	return a.verb(cmd, func(r *run, _ []string) (err error) {
 		req := &b2bv1.CreateTokenRequest{Label: given(label)}
-		for _, s := range scopes {
-			v, err := enumOf(b2bv1.TokenScope(0), "--scope", s)
-			if err != nil {
-				return err
-			}
-			req.Scopes = append(req.Scopes, b2bv1.TokenScope(v))
+		if req.Scopes, err = enumsOf[b2bv1.TokenScope]("--scope", scopes); err != nil {
+			return err
 		}
 		if len(scopes) == 0 {
 			return usageError("--scope is missing: what may the token do?")

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	b2b "github.com/b2b-protocol/b2b/sdk/go"
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
@@ -95,10 +96,8 @@ const mostName = 80 // runes of the name of a file
 // control characters, no leading dot.
 func safeName(name string) string {
 	name = strings.Map(func(r rune) rune {
-		if r < utf8Self && !(r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || strings.ContainsRune("._- ", r)) {
-			return '_'
-		}
-		if !unicode.IsPrint(r) {
+		plain := unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("._- ", r)
+		if r < utf8.RuneSelf && !plain || !unicode.IsPrint(r) {
 			return '_'
 		}
 		return r
@@ -112,5 +111,3 @@ func safeName(name string) string {
 	}
 	return name
 }
-
-const utf8Self = 0x80 // runes below it are ASCII

@@ -15,7 +15,7 @@ type Mode string
 // The modes.
 const (
 	ModeMention Mode = "mention" // those that are addressed to the bot
-	ModeSmart   Mode = "smart"   // all; the command is told that it may stay silent
+	ModeSmart   Mode = "smart"   // all; the prompt says that silence is an answer, too
 	ModeAll     Mode = "all"     // all, as if they were addressed to the bot
 )
 
@@ -56,25 +56,20 @@ func (m Modes) follows() bool {
 // position is saved after each, so that a message is handled again if the runner dies meanwhile; the
 // reply has a request id of the message, so it is sent once.
 func (r *runner) follow(ctx context.Context) error {
-	me, err := r.Client.Bots.GetMe(ctx, &b2bv1.GetMeRequest{})
-	if err != nil {
-		return fmt.Errorf("find out who this bot is: %w", err)
-	}
-	id := me.GetBot().GetId()
 	return r.Client.Run(ctx, func(ctx context.Context, e *b2b.Event) error {
 		if e.GetThreadMessage() == nil {
 			return nil
 		}
-		return r.overhear(ctx, id, e)
+		return r.overhear(ctx, e)
 	}, b2b.WithPositionStore(r.Position), b2b.WithNotice(func(err error) { r.Log.Warn("following threads", "error", err) }))
 }
 
 // overhear runs the command for a message of a thread, unless it is addressed to the bot, which claims
 // it then, or wants no answer.
-func (r *runner) overhear(ctx context.Context, me string, e *b2b.Event) error {
+func (r *runner) overhear(ctx context.Context, e *b2b.Event) error {
 	m := e.GetThreadMessage().GetMessage()
 	mode := r.Modes.of(m.GetThreadId())
-	if mode == ModeMention || m.GetSenderId() == me && me != "" || addressedTo(me, m) || m.GetNoReply() || m.GetAutomatic() {
+	if mode == ModeMention || m.GetSenderId() == r.Bot || addressedTo(r.Bot, m) || m.GetNoReply() || m.GetAutomatic() {
 		return nil
 	}
 	i := itemOf(&b2bv1.Delivery{ThreadId: &m.ThreadId, Event: e.Event, CreatedAt: m.GetCreatedAt(), Attempt: 1})

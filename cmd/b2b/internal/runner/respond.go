@@ -9,13 +9,13 @@ import (
 	"github.com/google/uuid"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/b2b-protocol/b2b/internal/limits"
 	b2b "github.com/b2b-protocol/b2b/sdk/go"
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
 
 const (
-	mostContent = 65_536 // UTF-16 code units of a message, by the API
-	previewSize = 2_000  // characters of a long reply that are in the message; a file has all
+	previewSize = 2_000 // characters of a long reply that are in the message; a file has all
 	skip        = "[SKIP]"
 )
 
@@ -26,6 +26,9 @@ var fileIDs = uuid.MustParse("5b1c3f0e-8f5e-5d0a-9c55-2a6f1d6f7c9e")
 func silent(reply string, inThread bool) bool {
 	return strings.TrimSpace(reply) == "" || inThread && strings.EqualFold(strings.TrimSpace(reply), skip)
 }
+
+// fits reports whether a text is short enough for a message.
+func fits(text string) bool { return len(utf16.Encode([]rune(text))) <= limits.MaxContent }
 
 // respond sends the reply and settles the delivery. It reports whether there was a reply.
 func (r *runner) respond(ctx context.Context, item *b2b.InboxItem, i *Item, reply string) (bool, error) {
@@ -45,7 +48,7 @@ func (r *runner) respond(ctx context.Context, item *b2b.InboxItem, i *Item, repl
 		}
 		return true, item.Ack(ctx)
 	}
-	if len(utf16.Encode([]rune(reply))) <= mostContent {
+	if fits(reply) {
 		_, err := item.Reply(ctx, reply)
 		return err == nil, err
 	}
@@ -55,16 +58,18 @@ func (r *runner) respond(ctx context.Context, item *b2b.InboxItem, i *Item, repl
 // post sends a reply of any length. The request id makes it one message if it is sent again.
 func (r *runner) post(ctx context.Context, i *Item, reply, requestID string, settles *b2bv1.Settles) error {
 	var parts *b2bv1.PartList
-	if len(utf16.Encode([]rune(reply))) > mostContent {
+	if !fits(reply) {
 		file, err := r.Client.UploadFile(ctx, &b2bv1.UploadFileRequest{
 			Name: proto.String("reply.txt"), MimeType: proto.String("text/plain"), RequestId: proto.String(uuid.NewSHA1(fileIDs, []byte(requestID)).String()),
 		}, strings.NewReader(reply))
 		if err != nil {
 			return fmt.Errorf("store the reply as a file: %w", err)
 		}
-		parts = &b2bv1.PartList{Values: []*b2bv1.Part{{Part: &b2bv1.Part_File{File: &b2bv1.FilePart{
-			Url: proto.String(file.GetUrl()), Name: proto.String("reply.txt"), MimeType: proto.String("text/plain"), Size: proto.Int64(file.GetSize()),
-		}}}}}
+		part := &b2bv1.FilePart{
+			Url: proto.String(file.GetUrl()), Name: proto.String("reply.txt"), MimeType: proto.String("text/plain"),
+			Size: proto.Int64(file.GetSize()),
+		}
+		parts = &b2bv1.PartList{Values: []*b2bv1.Part{{Part: &b2bv1.Part_File{File: part}}}}
 		reply = string([]rune(reply)[:previewSize]) + " …\n\n(The file reply.txt has all of it.)"
 	}
 	if thread := i.Delivery.GetThreadId(); thread != "" {

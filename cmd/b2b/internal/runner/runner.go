@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -33,6 +34,7 @@ const ExitFinal = 65
 // Config is how a runner works.
 type Config struct {
 	Client   *b2b.Client
+	Bot      string    // its id
 	Command  []string  // of the program; with a template, its further arguments
 	Template *Template // nil: none
 	Input    Input
@@ -104,7 +106,8 @@ func (r *runner) handle(_ context.Context, item *b2b.InboxItem) error {
 	ctx, cancel := r.life(item.Context())
 	defer cancel()
 	i := itemOf(item.Delivery)
-	log := r.Log.With("delivery", item.GetId(), "kind", kindText(item.Delivery), "thread", item.GetThreadId(), "sender", i.Sender, "attempt", item.GetAttempt())
+	log := r.Log.With("delivery", item.GetId(), "kind", kindText(item.Delivery), "thread", item.GetThreadId(),
+		"sender", i.Sender, "attempt", item.GetAttempt())
 	if why := r.Access.refusal(i); why != "" {
 		log.Info("not accepted", "reason", why)
 		return item.Nack(ctx, why, final)
@@ -212,7 +215,8 @@ func (r *runner) execute(ctx context.Context, i *Item, log *slog.Logger) (reply 
 		}
 	}
 	session := r.Sessions.Of(i.scope())
-	e := &execution{args: r.Command, env: append(r.Environ[:len(r.Environ):len(r.Environ)], i.environment(session)...), errs: r.Errs, most: r.Timeout}
+	env := slices.Concat(r.Environ, i.environment(session))
+	e := &execution{args: r.Command, env: env, errs: r.Errs, most: r.Timeout}
 	input := r.Input
 	if r.Template != nil {
 		e.args, input = r.Template.args(session, r.Command), InputPrompt

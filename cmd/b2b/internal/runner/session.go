@@ -1,18 +1,14 @@
 package runner
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
 	"github.com/google/uuid"
 
-	"github.com/b2b-protocol/b2b/cmd/b2b/internal/profile"
+	"github.com/b2b-protocol/b2b/cmd/b2b/internal/state"
 )
 
 // Session is the conversation that a command has about a thread or channel.
@@ -41,18 +37,14 @@ type kept struct {
 
 // OpenSessions reads the sessions of a file, which need not exist.
 func OpenSessions(path string, now func() time.Time) (*Sessions, error) {
-	s := &Sessions{path: path, now: now, all: map[string]kept{}}
-	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return s, nil
-	}
-	if err != nil {
+	all, err := state.Read[kept](path)
+	switch {
+	case errors.Is(err, state.ErrDamaged):
+		return nil, fmt.Errorf("read the sessions: %s: %w; remove it to begin new ones", path, err)
+	case err != nil:
 		return nil, fmt.Errorf("read the sessions: %w", err)
 	}
-	if err := json.Unmarshal(text, &s.all); err != nil {
-		return nil, fmt.Errorf("read the sessions: %s is damaged (remove it to begin new ones): %w", path, err)
-	}
-	return s, nil
+	return &Sessions{path: path, now: now, all: all}, nil
 }
 
 // Of returns the session of a thread or channel, a new one if it has none.
@@ -73,15 +65,6 @@ func (s *Sessions) Keep(scope, id string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.all[scope] = kept{id, s.now().UTC()}
-	for len(s.all) > mostSessions {
-		oldest := ""
-		for scope, k := range s.all {
-			if oldest == "" || k.Used.Before(s.all[oldest].Used) {
-				oldest = scope
-			}
-		}
-		delete(s.all, oldest)
-	}
 	return s.write()
 }
 
@@ -96,16 +79,9 @@ func (s *Sessions) Forget(scope string) error {
 	return s.write()
 }
 
-// write replaces the file. mu is held.
+// write stores the sessions. mu is held.
 func (s *Sessions) write() error {
-	if err := os.MkdirAll(filepath.Dir(s.path), 0o700); err != nil {
-		return fmt.Errorf("store the sessions: %w", err)
-	}
-	text, err := json.Marshal(s.all)
-	if err != nil {
-		return fmt.Errorf("store the sessions: %w", err)
-	}
-	if err := profile.Replace(s.path, text, 0o600); err != nil {
+	if err := state.Write(s.path, s.all, mostSessions, func(k kept) time.Time { return k.Used }); err != nil {
 		return fmt.Errorf("store the sessions: %w", err)
 	}
 	return nil
