@@ -16,7 +16,7 @@ import (
 func TestDoctor(t *testing.T) {
 	t.Parallel()
 	server := startServer(t)
-	org := newOrg(t, server)
+	org := newOrg(t)
 	m := newMachine(t)
 	if res := m.runWith(t.Context(), map[string]string{"B2B_ORG_SECRET": org.GetOrgSecret()}, "", "join", server, "--org",
 		org.GetId(), "--name", "lead"); res.status != 0 {

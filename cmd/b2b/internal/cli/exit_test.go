@@ -162,7 +162,7 @@ func TestExit(t *testing.T) {
 func TestUnwritableFolder(t *testing.T) {
 	t.Parallel()
 	url := startServer(t)
-	org := newOrg(t, url)
+	org := newOrg(t)
 	m := newMachine(t)
 	if err := os.WriteFile(filepath.Join(m.home, ".config"), nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -183,7 +183,7 @@ func TestUnwritableFolder(t *testing.T) {
 func TestWrongClock(t *testing.T) {
 	t.Parallel()
 	url := startServer(t)
-	org := newOrg(t, url)
+	org := newOrg(t)
 	m := newMachine(t)
 	m.env["B2B_ORG_SECRET"] = org.GetOrgSecret()
 	m.now = func() time.Time { return time.Now().Add(-72 * time.Hour) }
@@ -209,7 +209,7 @@ func TestWrongClock(t *testing.T) {
 func TestVerbose(t *testing.T) {
 	t.Parallel()
 	url := startServer(t)
-	org := newOrg(t, url)
+	org := newOrg(t)
 	m := newMachine(t)
 	env := map[string]string{"B2B_ORG_SECRET": org.GetOrgSecret()}
 	res := m.runWith(t.Context(), env, "", "join", url, "--org", org.GetId(), "--name", "lead", "-v")

@@ -28,9 +28,10 @@ const adminSecret = "the operator's secret of these tests"
 // shared is a server for all tests of the package. It starts when a test needs it, and ends in TestMain.
 var shared struct {
 	sync.Once
-	url  string
-	err  error
-	stop func() error
+	url      string
+	operator *b2b.Client
+	err      error
+	stop     func() error
 }
 
 func TestMain(m *testing.M) {
@@ -47,7 +48,11 @@ func TestMain(m *testing.M) {
 // startServer returns the URL of the server.
 func startServer(t testing.TB) string {
 	t.Helper()
-	shared.Do(func() { shared.url, shared.stop, shared.err = serve() })
+	shared.Do(func() {
+		if shared.url, shared.stop, shared.err = serve(); shared.err == nil {
+			shared.operator, shared.err = operator(context.Background(), shared.url)
+		}
+	})
 	if shared.err != nil {
 		t.Fatal(shared.err)
 	}
@@ -83,20 +88,25 @@ func serve() (url string, stop func() error, err error) {
 	}, nil
 }
 
-// newOrg makes an org.
-func newOrg(t testing.TB, url string) *b2bv1.CreateOrgResponse {
-	t.Helper()
+// operator returns a client with a session of the super admin of a server.
+func operator(ctx context.Context, url string) (*b2b.Client, error) {
 	jar, err := cookiejar.New(nil)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	operator := b2b.New(url, b2b.WithHTTPClient(&http.Client{Jar: jar}))
-	if _, err := operator.Auth.Login(t.Context(), &b2bv1.LoginRequest{
+	c := b2b.New(url, b2b.WithHTTPClient(&http.Client{Jar: jar}))
+	_, err = c.Auth.Login(ctx, &b2bv1.LoginRequest{
 		Type: b2bv1.LoginType_LOGIN_TYPE_SUPER_ADMIN.Enum(), AdminSecret: proto.String(adminSecret),
-	}); err != nil {
-		t.Fatal(err)
-	}
-	org, err := operator.Platform.CreateOrg(t.Context(), &b2bv1.CreateOrgRequest{Name: proto.String("my-team")})
+	})
+	return c, err
+}
+
+// newOrg makes an org on the server of startServer. All tests use one session: a server has at most
+// three of the super admin (B2B-AUTH-025).
+func newOrg(t testing.TB) *b2bv1.CreateOrgResponse {
+	t.Helper()
+	startServer(t)
+	org, err := shared.operator.Platform.CreateOrg(t.Context(), &b2bv1.CreateOrgRequest{Name: proto.String("my-team")})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,7 +18,7 @@ import (
 func team(t *testing.T, names ...string) *machine {
 	t.Helper()
 	url := startServer(t)
-	org := newOrg(t, url)
+	org := newOrg(t)
 	m := newMachine(t)
 	for _, name := range names {
 		env := map[string]string{"B2B_ORG_SECRET": org.GetOrgSecret()}
@@ -107,7 +107,7 @@ func TestTailResumes(t *testing.T) {
 func TestOffer(t *testing.T) {
 	t.Parallel()
 	url := startServer(t)
-	org := newOrg(t, url)
+	org := newOrg(t)
 	m := newMachine(t)
 	for _, folder := range []string{".codex", ".cursor"} {
 		if err := os.Mkdir(filepath.Join(m.home, folder), 0o700); err != nil {

@@ -31,7 +31,7 @@ type crew struct {
 
 func newCrew(t *testing.T) *crew {
 	url := startServer(t)
-	org := newOrg(t, url)
+	org := newOrg(t)
 	c := &crew{t: t, m: newMachine(t), folder: t.TempDir()}
 	join := func(name string) (*b2b.Client, string, string) {
 		res, err := b2b.New(url).Auth.RegisterBot(t.Context(), &b2bv1.RegisterBotRequest{

@@ -83,7 +83,7 @@ type transcript struct {
 
 func newTranscript(t *testing.T) *transcript {
 	url := startServer(t)
-	org := newOrg(t, url)
+	org := newOrg(t)
 	tr := &transcript{t: t, m: newMachine(t), url: url, ids: map[string]string{},
 		vars: map[string]string{"url": url, "org": org.GetId(), "secret": org.GetOrgSecret()}}
 	tr.vars["home"] = tr.m.home
