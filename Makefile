@@ -139,10 +139,10 @@ test-watched:
 	@WATCHED=1 build/gotest.sh
 
 # The built binary is a process of its own, which the race detector of the test does not watch.
-test-binary: ## run the tests of the built binary and of the costs of calls, without the race detector
+test-binary: ## run the tests of the built binary and of what databases read, without the race detector
 	$(call heading,go test: the built binary)
 	@RACE=0 build/gotest.sh ./cmd/b2b
-	@RACE=0 RUN='^TestCosts$$' build/gotest.sh ./server
+	@RACE=0 RUN='^Test(Costs|CatchUpModel|CatchUpCost)$$' build/gotest.sh ./server ./internal/eventlog
 
 .PHONY: torture
 torture: ## kill servers under load and check what each subscriber received (CHANGES=10000 SEED=… RUN=postgres)

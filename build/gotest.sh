@@ -18,9 +18,10 @@ if [ "${WATCHED:-0}" = 1 ]; then
   mapfile -t packages < <(go list "$@" | grep -vx 'github.com/b2b-protocol/b2b/cmd/b2b')
   set -- "${packages[@]}"
 fi
-# TestCosts counts what databases read, for minutes, and most of that with one call at a time.
+# These tests compare or count what databases read, for minutes, and most of that with one call at a
+# time. `make test-binary` runs them without the race detector.
 tests=()
-[ "${WATCHED:-0}" != 1 ] || tests+=(-skip '^TestCosts$')
+[ "${WATCHED:-0}" != 1 ] || tests+=(-skip '^Test(Costs|CatchUpModel|CatchUpCost)$')
 [ -z "${RUN:-}" ] || tests+=(-run "$RUN")
 
 if [ -z "$(go list "$@" 2>/dev/null)" ]; then
