@@ -17,6 +17,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/b2b-protocol/b2b/cmd/b2b/internal/cli"
+	"github.com/b2b-protocol/b2b/internal/logtest"
 	b2b "github.com/b2b-protocol/b2b/sdk/go"
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/server"
@@ -142,7 +143,8 @@ func (m *machine) run(stdin string, words ...string) result {
 }
 
 func (m *machine) runWith(ctx context.Context, env map[string]string, stdin string, words ...string) result {
-	var out, errs bytes.Buffer
+	var out bytes.Buffer
+	var errs logtest.Buffer // the log and the standard error of commands
 	getenv := func(name string) string {
 		if v, ok := env[name]; ok {
 			return v

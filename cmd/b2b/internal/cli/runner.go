@@ -80,7 +80,12 @@ func (o *running) do(r *run, args []string) error {
 		return err
 	}
 	c.Bot = me.GetBot().GetId()
-	if err := o.keep(r, c); err != nil {
+	folder, err := o.folder(r, c.Bot)
+	if err != nil {
+		return err
+	}
+	c.Position = b2b.FileStore(filepath.Join(folder, "position"))
+	if c.Executor, err = o.command(r, args, folder); err != nil {
 		return err
 	}
 	c.Log.Info("working", "bot", me.GetBot().GetName(), "kinds", strings.Join(o.kinds, ","), "mode", o.mode)
@@ -90,19 +95,14 @@ func (o *running) do(r *run, args []string) error {
 // config checks the flags.
 func (o *running) config(r *run, args []string) (*runner.Config, error) {
 	c := &runner.Config{
-		Command: args, Input: runner.Input(o.input), Template: runner.TemplateOf(o.template),
 		Rate:        runner.Rate{Burst: o.burst, Every: o.every},
 		Modes:       runner.Modes{Usual: runner.Mode(o.mode), Threads: map[string]runner.Mode{}},
-		Concurrency: o.concurrency, Lease: o.lease, Timeout: o.maxTime, Drain: o.drain, MostFile: int64(o.maxFileMB) << 20,
-		Errs: r.app.Err, Now: r.app.Now, Log: o.logger(r),
+		Concurrency: o.concurrency, Lease: o.lease, Drain: o.drain, MostFile: int64(o.maxFileMB) << 20, Now: r.app.Now, Log: o.logger(r),
+	}
+	if err := o.checkExecutor(args); err != nil {
+		return nil, err
 	}
 	switch {
-	case o.template != "" && c.Template == nil:
-		return nil, usageError("--template %q is none of: %s", o.template, strings.Join(runner.Templates(), ", "))
-	case c.Template == nil && len(args) == 0:
-		return nil, usageError("the command is missing: b2b run -- COMMAND")
-	case !slices.Contains([]runner.Input{runner.InputJSON, runner.InputText, runner.InputPrompt}, c.Input):
-		return nil, usageError("--input %q is not json, text or prompt", o.input)
 	case o.concurrency < 1 || o.concurrency > 100:
 		return nil, usageError("--concurrency %d is not between 1 and 100", o.concurrency)
 	case o.lease < 3*time.Second:
@@ -124,15 +124,27 @@ func (o *running) config(r *run, args []string) (*runner.Config, error) {
 			return nil, err
 		}
 	}
+	c.Client, err = r.connect()
+	return c, err
+}
+
+// checkExecutor checks what says who does the work: a command or a template.
+func (o *running) checkExecutor(args []string) error {
 	program := o.template
-	if c.Template == nil {
+	switch {
+	case o.template != "" && runner.TemplateOf(o.template) == nil:
+		return usageError("--template %q is none of: %s", o.template, strings.Join(runner.Templates(), ", "))
+	case o.template == "" && len(args) == 0:
+		return usageError("the command is missing: b2b run -- COMMAND")
+	case !slices.Contains([]runner.Input{runner.InputJSON, runner.InputText, runner.InputPrompt}, runner.Input(o.input)):
+		return usageError("--input %q is not json, text or prompt", o.input)
+	case o.template == "":
 		program = args[0]
 	}
 	if _, err := exec.LookPath(program); err != nil {
-		return nil, usageError("the command %q cannot be run: %w", program, errors.Unwrap(err))
+		return usageError("the command %q cannot be run: %w", program, errors.Unwrap(err))
 	}
-	c.Client, err = r.connect()
-	return c, err
+	return nil
 }
 
 // logger returns a logger on standard error, in lines of text or of JSON.
@@ -163,28 +175,35 @@ func (o *running) accept(r *run, c *runner.Config) error {
 	return nil
 }
 
-// keep opens what outlives the runner, and sets the environment of the commands.
-func (o *running) keep(r *run, c *runner.Config) error {
+// folder makes the folder of what outlives the runner.
+func (o *running) folder(r *run, bot string) (string, error) {
 	folder := o.state
 	if folder == "" {
 		var err error
-		if folder, err = r.stateFolder("run", c.Bot); err != nil {
-			return err
+		if folder, err = r.stateFolder("run", bot); err != nil {
+			return "", err
 		}
 	}
 	if err := os.MkdirAll(folder, 0o700); err != nil {
-		return fmt.Errorf("make the folder of the state: %w", err)
+		return "", fmt.Errorf("make the folder of the state: %w", err)
 	}
-	var err error
-	if c.Sessions, err = runner.OpenSessions(filepath.Join(folder, "sessions.json"), r.app.Now); err != nil {
-		return err
+	return folder, nil
+}
+
+// command returns what runs the command or the template.
+func (o *running) command(r *run, args []string, folder string) (runner.Executor, error) {
+	sessions, err := runner.OpenSessions(filepath.Join(folder, "sessions.json"), r.app.Now)
+	if err != nil {
+		return nil, err
 	}
-	c.Position = b2b.FileStore(filepath.Join(folder, "position"))
-	c.Environ = r.app.Environ()
+	c := &runner.Command{
+		Args: args, Template: runner.TemplateOf(o.template), Input: runner.Input(o.input), Timeout: o.maxTime,
+		Sessions: sessions, Environ: r.app.Environ(), Errs: r.app.Err,
+	}
 	if p := r.conn.Profile; p != nil { // so that the command can use b2b as this bot
 		c.Environ = append(c.Environ, "B2B_PROFILE="+p.Name)
 	}
-	return nil
+	return c, nil
 }
 
 // stateFolder returns the folder of what a verb keeps for a bot, which may be lost: in XDG_STATE_HOME, or

@@ -8,8 +8,85 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
+	"slices"
 	"time"
 )
+
+// Input is what a command gets on its standard input.
+type Input string
+
+// The inputs.
+const (
+	InputJSON   Input = "json"   // the item as one line of JSON
+	InputText   Input = "text"   // the text of the message
+	InputPrompt Input = "prompt" // a text for a model, with its context
+)
+
+// ExitFinal is the exit status of a command for a delivery that has failed for good, that of sysexits.h
+// for input that is wrong. Any other status but 0 means: again later.
+const ExitFinal = 65
+
+// Command is an Executor that runs a command for each item. What it prints is the answer.
+type Command struct {
+	Args     []string  // of the program; with a template, its further arguments
+	Template *Template // nil: none
+	Input    Input
+	Timeout  time.Duration // of a run; 0: none
+	Sessions *Sessions
+	Environ  []string
+	Errs     io.Writer // gets the standard error of the runs
+}
+
+// Execute runs the command for an item.
+func (c *Command) Execute(ctx context.Context, j *Job) (*Answer, error) {
+	session := c.Sessions.Of(j.Scope())
+	env := slices.Concat(c.Environ, j.environment(session))
+	e := &execution{args: c.Args, env: env, errs: c.Errs, most: c.Timeout}
+	input := c.Input
+	if c.Template != nil {
+		e.args, input = c.Template.args(session, c.Args), InputPrompt
+	}
+	var err error
+	switch input {
+	case InputText:
+		e.input = []byte(j.Text)
+	case InputPrompt:
+		e.input = []byte(j.Prompt())
+	default:
+		if e.input, err = j.JSON(session); err != nil {
+			return nil, failureOfRun(err)
+		}
+	}
+	j.Log.Info("running", "session", session.ID, "resumed", session.Resumed)
+	out, err := e.run(ctx)
+	reply, made := string(out), ""
+	if err == nil && c.Template != nil {
+		reply, made, err = c.Template.read(out)
+	}
+	if err != nil {
+		return nil, failureOfRun(errors.Join(err, c.Sessions.Forget(j.Scope())))
+	}
+	if err := c.Sessions.Keep(j.Scope(), cmp.Or(made, session.ID)); err != nil {
+		return nil, failureOfRun(err)
+	}
+	return &Answer{Text: reply}, nil
+}
+
+// failureOfRun returns the failure of a run, with what others may read of it.
+func failureOfRun(err error) *Failure {
+	f := &Failure{Reason: "the agent could not run its command", Err: err}
+	var exit *exec.ExitError
+	switch {
+	case errors.As(err, &exit) && exit.ExitCode() >= 0:
+		f.Reason = fmt.Sprintf("the command of the agent ended with exit status %d", exit.ExitCode())
+		f.Final = exit.ExitCode() == ExitFinal
+	case errors.As(err, &exit):
+		f.Reason = "the command of the agent was killed"
+	case errors.Is(err, ErrTooLong), errors.Is(err, errOutput):
+		f.Reason = err.Error()
+	}
+	return f
+}
 
 const (
 	mostOutput = 4 << 20          // bytes of the output of a command that are kept

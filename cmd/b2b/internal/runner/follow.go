@@ -52,7 +52,7 @@ func (m Modes) follows() bool {
 	return false
 }
 
-// follow runs the command for messages that are addressed to nobody here, one after the other. The
+// follow executes messages that are addressed to nobody here, one after the other. The
 // position is saved after each, so that a message is handled again if the runner dies meanwhile; the
 // reply has a request id of the message, so it is sent once.
 func (r *runner) follow(ctx context.Context) error {
@@ -64,8 +64,8 @@ func (r *runner) follow(ctx context.Context) error {
 	}, b2b.WithPositionStore(r.Position), b2b.WithNotice(func(err error) { r.Log.Warn("following threads", "error", err) }))
 }
 
-// overhear runs the command for a message of a thread, unless it is addressed to the bot, which claims
-// it then, or wants no answer.
+// overhear executes a message of a thread, unless it is addressed to the bot, which claims it then, or
+// wants no answer.
 func (r *runner) overhear(ctx context.Context, e *b2b.Event) error {
 	m := e.GetThreadMessage().GetMessage()
 	mode := r.Modes.of(m.GetThreadId())
@@ -86,22 +86,29 @@ func (r *runner) overhear(ctx context.Context, e *b2b.Event) error {
 	ctx, cancel := r.life(ctx)
 	defer cancel()
 	begun := r.Now()
-	reply, err := r.execute(ctx, i, log)
+	answer, err := r.execute(ctx, &Job{Item: i, Log: log, Progress: unheard})
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	if err != nil {
-		return fmt.Errorf("run the command: %w", err) // it is tried again some times
+		if f := failed(err); f.Final {
+			log.Warn("the run has failed", "error", err)
+			return nil
+		}
+		return fmt.Errorf("execute the message: %w", err) // it is tried again some times
 	}
-	answers := !silent(reply, true)
+	answers := !answer.silent(true)
 	if answers {
-		if err := r.post(ctx, i, reply, "overheard-"+m.GetId(), nil); err != nil {
+		if err := r.post(ctx, i, answer, "overheard-"+m.GetId(), nil); err != nil {
 			return fmt.Errorf("send the reply: %w", err)
 		}
 	}
 	log.Info("done", "took_ms", r.Now().Sub(begun).Milliseconds(), "replied", answers)
 	return nil
 }
+
+// unheard is the progress of a message that has no delivery.
+func unheard(context.Context, string) error { return nil }
 
 // addressedTo reports whether the inbox of a bot has the message, too.
 func addressedTo(bot string, m *b2bv1.ThreadMessage) bool {

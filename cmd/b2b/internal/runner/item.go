@@ -11,7 +11,7 @@ import (
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
 
-// Item is what the command is run for: a delivery, or a message that is addressed to nobody in a thread
+// Item is what is executed: a delivery, or a message that is addressed to nobody in a thread
 // that the runner follows.
 type Item struct {
 	// Delivery has the event. It has no id and no lease if it was not claimed.
@@ -63,16 +63,16 @@ func itemOf(d *b2bv1.Delivery) *Item {
 	return i
 }
 
-// scope is the thread or channel of an item; empty: none.
-func (i *Item) scope() string {
+// Scope is the thread or channel of an item; empty: none.
+func (i *Item) Scope() string {
 	if t := i.Delivery.GetThreadId(); t != "" {
 		return t
 	}
 	return i.Delivery.GetChannelId()
 }
 
-// decision returns the decision that the item asks for; nil: it asks for none.
-func (i *Item) decision() *b2bv1.Decision {
+// Decision returns the decision that the item asks for; nil: it asks for none.
+func (i *Item) Decision() *b2bv1.Decision {
 	if i.Delivery.GetKind() != b2bv1.DeliveryKind_DELIVERY_KIND_DECISION {
 		return nil
 	}
@@ -127,6 +127,17 @@ func (i *Item) environment(session Session) []string {
 		env = append(env, v[0]+"="+strings.ToValidUTF8(value[:min(len(value), mostEnv)], ""))
 	}
 	return env
+}
+
+// FileAt returns the attachment of an address, if it was fetched; nil: it was not.
+func (i *Item) FileAt(url string) *File {
+	id := fileID(url)
+	for n := range i.Files {
+		if id != "" && i.Files[n].of == id {
+			return &i.Files[n]
+		}
+	}
+	return nil
 }
 
 // kindText returns the kind of a delivery; "message" for a message that is addressed to nobody.

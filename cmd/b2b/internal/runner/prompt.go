@@ -31,7 +31,7 @@ func (i *Item) Prompt() string {
 	var lines []string
 	for _, m := range context.GetMessages() {
 		if m.GetId() != i.Message {
-			lines = append(lines, fmt.Sprintf("[%s]: %s%s", m.GetSenderName(), m.GetContent(), notes(m.GetParts(), nil)))
+			lines = append(lines, fmt.Sprintf("[%s]: %s%s", m.GetSenderName(), m.GetContent(), notes(m.GetParts(), &Item{})))
 		}
 	}
 	block(&b, "thread-context", lines...)
@@ -46,7 +46,7 @@ func (i *Item) Prompt() string {
 	if q := i.Quoted; q != nil {
 		block(&b, "replying-to", fmt.Sprintf("[%s]: %s", q.GetSenderName(), q.GetContent()))
 	}
-	if d := i.decision(); d != nil {
+	if d := i.Decision(); d != nil {
 		block(&b, "question", d.GetQuestion())
 		if len(d.GetChoices()) > 0 {
 			block(&b, "choices", d.GetChoices()...)
@@ -58,7 +58,7 @@ func (i *Item) Prompt() string {
 		block(&b, "event", b2b.FormatLifecycleEvent(i.Delivery.GetEvent(), nil), i.Text)
 		return b.String()
 	}
-	block(&b, "current-message", fmt.Sprintf("[%s]: %s%s", i.SenderName, i.Text, notes(i.Parts, i.Files)))
+	block(&b, "current-message", fmt.Sprintf("[%s]: %s%s", i.SenderName, i.Text, notes(i.Parts, i)))
 	return b.String()
 }
 
@@ -89,15 +89,15 @@ func block(b *strings.Builder, name string, lines ...string) {
 	}
 }
 
-// notes lists what a message has beside its text, a line each.
-func notes(parts []*b2bv1.Part, files []File) string {
+// notes lists what a message has beside its text, a line each. of has its fetched attachments.
+func notes(parts []*b2bv1.Part, of *Item) string {
 	var lines []string
 	for _, p := range parts {
 		switch k := p.GetPart().(type) {
 		case *b2bv1.Part_Image:
-			lines = append(lines, fmt.Sprintf("[image: %s — %s]", k.Image.GetAlt(), placed(k.Image.GetUrl(), files)))
+			lines = append(lines, fmt.Sprintf("[image: %s — %s]", k.Image.GetAlt(), placed(k.Image.GetUrl(), of)))
 		case *b2bv1.Part_File:
-			lines = append(lines, fmt.Sprintf("[file: %s (%s) — %s]", k.File.GetName(), k.File.GetMimeType(), placed(k.File.GetUrl(), files)))
+			lines = append(lines, fmt.Sprintf("[file: %s (%s) — %s]", k.File.GetName(), k.File.GetMimeType(), placed(k.File.GetUrl(), of)))
 		case *b2bv1.Part_Link:
 			lines = append(lines, fmt.Sprintf("[link: %s — %s]", k.Link.GetTitle(), k.Link.GetUrl()))
 		}
@@ -112,11 +112,9 @@ func notes(parts []*b2bv1.Part, files []File) string {
 }
 
 // placed returns where an attachment is: on this machine if it was fetched.
-func placed(url string, files []File) string {
-	for _, f := range files {
-		if f.of == fileID(url) && f.of != "" {
-			return f.Path
-		}
+func placed(url string, of *Item) string {
+	if f := of.FileAt(url); f != nil {
+		return f.Path
 	}
 	return url
 }

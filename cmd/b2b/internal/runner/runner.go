@@ -4,11 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
-	"os/exec"
-	"slices"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -17,27 +14,11 @@ import (
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
 
-// Input is what a command gets on its standard input.
-type Input string
-
-// The inputs.
-const (
-	InputJSON   Input = "json"   // the item as one line of JSON
-	InputText   Input = "text"   // the text of the message
-	InputPrompt Input = "prompt" // a text for a model, with its context
-)
-
-// ExitFinal is the exit status of a command for a delivery that has failed for good, that of sysexits.h
-// for input that is wrong. Any other status but 0 means: again later.
-const ExitFinal = 65
-
 // Config is how a runner works.
 type Config struct {
 	Client   *b2b.Client
-	Bot      string    // its id
-	Command  []string  // of the program; with a template, its further arguments
-	Template *Template // nil: none
-	Input    Input
+	Bot      string // its id
+	Executor Executor
 	Kinds    []b2bv1.DeliveryKind // that are claimed; empty: all
 	Access   Access
 	Rate     Rate
@@ -47,19 +28,15 @@ type Config struct {
 
 	Concurrency int           // runs at once, each of another thread or channel
 	Lease       time.Duration // how soon a delivery is handed to another if this machine dies
-	Timeout     time.Duration // of a run; 0: none
 	Drain       time.Duration // how long runs may go on when the runner is to stop
 	MostFile    int64         // bytes of an attachment that is fetched; 0: none is
 
-	Sessions *Sessions
-	Environ  []string  // of the command
-	Temp     string    // in which folders for attachments are made
-	Errs     io.Writer // gets the standard error of the commands
-	Log      *slog.Logger
-	Now      func() time.Time
+	Temp string // in which folders for attachments are made
+	Log  *slog.Logger
+	Now  func() time.Time
 }
 
-// Run claims deliveries and runs the command for each until parent ends and the runs have, or until an
+// Run claims deliveries and has each executed until parent ends and the runs have, or until an
 // error that trying again would not help.
 func Run(parent context.Context, c Config) error {
 	r := &runner{Config: c, limiter: limiter{rate: c.Rate, now: c.Now, full: map[string]time.Time{}}}
@@ -101,7 +78,7 @@ func (r *runner) notice(err error) {
 	r.Log.Warn("the server was not reached", "error", err)
 }
 
-// handle runs the command for a delivery and settles it.
+// handle executes a delivery and settles it.
 func (r *runner) handle(_ context.Context, item *b2b.InboxItem) error {
 	ctx, cancel := r.life(item.Context())
 	defer cancel()
@@ -118,7 +95,7 @@ func (r *runner) handle(_ context.Context, item *b2b.InboxItem) error {
 			func(q *b2bv1.WaitDeliveryRequest) { q.ResumeInSeconds = proto.Int32(int32(max(pause/time.Second, 1))) })
 	}
 	begun := r.Now()
-	reply, err := r.execute(ctx, i, log)
+	answer, err := r.execute(ctx, &Job{Item: i, Log: log, Progress: item.Progress})
 	took := r.Now().Sub(begun).Milliseconds()
 	if item.Context().Err() != nil && ctx.Err() != nil {
 		log.Warn("the run was ended", "took_ms", took, "reason", context.Cause(ctx))
@@ -126,20 +103,20 @@ func (r *runner) handle(_ context.Context, item *b2b.InboxItem) error {
 	}
 	if err != nil {
 		log.Warn("the run has failed", "took_ms", took, "error", err)
-		var exit *exec.ExitError
-		if errors.As(err, &exit) && exit.ExitCode() == ExitFinal {
-			return item.Nack(ctx, reasonOf(err), final)
+		f := failed(err)
+		if f.Final {
+			return item.Nack(ctx, f.Reason, final)
 		}
-		return item.Nack(ctx, reasonOf(err))
+		return item.Nack(ctx, f.Reason)
 	}
-	answered, err := r.respond(ctx, item, i, reply)
+	answered, err := r.respond(ctx, item, i, answer)
 	if err == nil {
-		log.Info("done", "took_ms", took, "replied", answered)
+		log.Info("done", "took_ms", took, "replied", answered, "failed", answer.Failed)
 		return nil
 	}
 	code := b2b.CodeOf(err)
 	log.Warn("the reply was not accepted", "took_ms", took, "error", err)
-	if refusedForGood(code) {
+	if RefusedForGood(code) {
 		return item.Nack(ctx, "the reply was not accepted: "+b2b.EnumText(code), final)
 	}
 	return item.Nack(ctx, "the reply could not be sent")
@@ -147,28 +124,14 @@ func (r *runner) handle(_ context.Context, item *b2b.InboxItem) error {
 
 func final(q *b2bv1.NackDeliveryRequest) { q.Final = true }
 
-// reasonOf returns what others may read of a failure: no output of the command, and no path of this
-// machine.
-func reasonOf(err error) string {
-	var exit *exec.ExitError
-	switch {
-	case errors.As(err, &exit) && exit.ExitCode() >= 0:
-		return fmt.Sprintf("the command of the agent ended with exit status %d", exit.ExitCode())
-	case errors.As(err, &exit):
-		return "the command of the agent was killed"
-	case errors.Is(err, ErrTooLong), errors.Is(err, errOutput):
-		return err.Error()
-	}
-	return "the agent could not run its command"
-}
-
-// refusedForGood reports whether the same reply would be refused again.
-func refusedForGood(code b2bv1.ErrorCode) bool {
+// RefusedForGood reports whether the server would refuse the same message, file or artifact again.
+func RefusedForGood(code b2bv1.ErrorCode) bool {
 	switch code {
 	case b2bv1.ErrorCode_ERROR_CODE_VALIDATION_ERROR, b2bv1.ErrorCode_ERROR_CODE_NOT_FOUND, b2bv1.ErrorCode_ERROR_CODE_FORBIDDEN,
 		b2bv1.ErrorCode_ERROR_CODE_INSUFFICIENT_SCOPE, b2bv1.ErrorCode_ERROR_CODE_WRITE_PERMISSION_DENIED,
 		b2bv1.ErrorCode_ERROR_CODE_DM_SEND_BLOCKED, b2bv1.ErrorCode_ERROR_CODE_JOIN_REQUIRED, b2bv1.ErrorCode_ERROR_CODE_NOT_ASKED,
-		b2bv1.ErrorCode_ERROR_CODE_THREAD_CLOSED, b2bv1.ErrorCode_ERROR_CODE_THREAD_TERMINAL, b2bv1.ErrorCode_ERROR_CODE_PAYLOAD_TOO_LARGE:
+		b2bv1.ErrorCode_ERROR_CODE_THREAD_CLOSED, b2bv1.ErrorCode_ERROR_CODE_THREAD_TERMINAL, b2bv1.ErrorCode_ERROR_CODE_PAYLOAD_TOO_LARGE,
+		b2bv1.ErrorCode_ERROR_CODE_FILE_TOO_LARGE:
 		return true
 	}
 	return false
@@ -199,51 +162,20 @@ func (r *runner) life(item context.Context) (context.Context, context.CancelFunc
 	}
 }
 
-// execute runs the command for an item and returns the reply.
-func (r *runner) execute(ctx context.Context, i *Item, log *slog.Logger) (reply string, err error) {
-	if r.MostFile > 0 && len(i.Parts) > 0 {
+// execute fetches the attachments of an item and has it executed.
+func (r *runner) execute(ctx context.Context, j *Job) (*Answer, error) {
+	if r.MostFile > 0 && len(j.Parts) > 0 {
 		folder, err := os.MkdirTemp(r.Temp, "b2b-run-")
 		if err != nil {
-			return "", fmt.Errorf("make a folder for attachments: %w", err)
+			return nil, fmt.Errorf("make a folder for attachments: %w", err)
 		}
 		defer os.RemoveAll(folder)
-		err = fetch(ctx, r.Client, i, folder, r.MostFile, func(name string, err error) {
-			log.Warn("an attachment was not fetched", "name", safeName(name), "error", err)
+		err = fetch(ctx, r.Client, j.Item, folder, r.MostFile, func(name string, err error) {
+			j.Log.Warn("an attachment was not fetched", "name", safeName(name), "error", err)
 		})
 		if err != nil {
-			return "", err
+			return nil, err
 		}
 	}
-	session := r.Sessions.Of(i.scope())
-	env := slices.Concat(r.Environ, i.environment(session))
-	e := &execution{args: r.Command, env: env, errs: r.Errs, most: r.Timeout}
-	input := r.Input
-	if r.Template != nil {
-		e.args, input = r.Template.args(session, r.Command), InputPrompt
-	}
-	switch input {
-	case InputText:
-		e.input = []byte(i.Text)
-	case InputPrompt:
-		e.input = []byte(i.Prompt())
-	default:
-		if e.input, err = i.JSON(session); err != nil {
-			return "", err
-		}
-	}
-	log.Info("running", "session", session.ID, "resumed", session.Resumed)
-	out, err := e.run(ctx)
-	made := ""
-	if err == nil && r.Template != nil {
-		reply, made, err = r.Template.read(out)
-	} else {
-		reply = string(out)
-	}
-	if err != nil {
-		return "", errors.Join(err, r.Sessions.Forget(i.scope()))
-	}
-	if made == "" {
-		made = session.ID
-	}
-	return reply, r.Sessions.Keep(i.scope(), made)
+	return r.Executor.Execute(ctx, j)
 }
