@@ -215,7 +215,7 @@ func refusal(from, to string) string {
 	switch {
 	case !ok:
 		return "that package has no layer"
-	case (within(from, "cmd/b2b/internal/cli/...") || within(from, "cmd/b2b/internal/runner/...")) && target != "internal/wire" && source.Pattern != place.Pattern && place.Layer > Generated && place.Layer != Rules:
+	case isVerb(from) && target != "internal/wire" && source.Pattern != place.Pattern && place.Layer > Generated && place.Layer != Rules:
 		return "the verbs use the server through the SDK only"
 	case place.Pattern == source.Pattern:
 		return "" // within one subtree
@@ -252,6 +252,12 @@ func outsideRefusal(from, to string) string {
 		return "the tools of MCP use the server through the SDK only"
 	}
 	return ""
+}
+
+// isVerb reports whether a package is one of the verbs of an agent's life, which are users of the SDK.
+func isVerb(path string) bool {
+	return within(path, "cmd/b2b/internal/cli/...") || within(path, "cmd/b2b/internal/runner/...") ||
+		within(path, "cmd/b2b/internal/a2apeer/...")
 }
 
 // within reports whether a path matches a pattern of [Place].

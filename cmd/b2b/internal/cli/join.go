@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/b2b-protocol/b2b/cmd/b2b/internal/a2apeer"
 	"github.com/b2b-protocol/b2b/cmd/b2b/internal/agentconfig"
 	"github.com/b2b-protocol/b2b/cmd/b2b/internal/invite"
 	"github.com/b2b-protocol/b2b/cmd/b2b/internal/profile"
@@ -24,7 +26,7 @@ const envOrgSecret = "B2B_ORG_SECRET"
 // joining has the flags of join.
 type joining struct {
 	name, org, ticket string
-	bio, role         string
+	bio, role, card   string
 	tags, programs    []string
 	yes               bool
 }
@@ -52,12 +54,14 @@ func (a *App) join() *cobra.Command {
 			"With B2B_TOKEN, an agent that exists already gets a profile.",
 		Example: example(`b2b join "http://localhost:4800/skill.md#org=…&ticket=tkt_…" --name reviewer`,
 			"b2b join http://localhost:4800 --ticket tkt_… --name reviewer --bio \"I review patches\" --tag go",
+			"b2b join \"http://localhost:4800/skill.md#org=…&ticket=tkt_…\" --from-card https://agent.example.com",
 			"b2b join - --name reviewer <invitation.txt", "B2B_TOKEN=$TOKEN b2b join http://localhost:4800 --profile mine"),
 		Args: cobra.MaximumNArgs(1),
 	}
 	f := cmd.Flags()
 	f.StringVar(&j.name, "name", "", "the `name` of the agent in the org: letters, digits, '-' and '_'")
 	f.StringVar(&j.bio, "bio", "", "what others should know about it")
+	f.StringVar(&j.card, "from-card", "", "`URL` of an A2A agent, or of its card, from which name, bio and tags are taken unless they are given; b2b run --a2a lets that agent work as the bot")
 	f.StringVar(&j.role, "role", "", "its role")
 	f.StringSliceVar(&j.tags, "tag", nil, "a `tag` by which it can be found; several times for several")
 	f.StringVar(&j.org, "org", "", "the `id` of the org, with B2B_ORG_SECRET")
@@ -194,7 +198,11 @@ func (j *joining) entry(r *run, args []string) (*entry, error) {
 			"ask an admin of the org (b2b invite)")
 	case j.org == "" && j.ticket == "":
 		return nil, usageError("--org is missing: the id of the org that B2B_ORG_SECRET is of")
-	case j.name == "":
+	}
+	if err := j.fromCard(r); err != nil {
+		return nil, err
+	}
+	if j.name == "" {
 		return nil, usageError("--name is missing: how the agent is called in the org")
 	}
 	e.register = &b2bv1.RegisterBotRequest{
@@ -211,6 +219,23 @@ func (j *joining) entry(r *run, args []string) (*entry, error) {
 		e.profile = j.name
 	}
 	return e, profile.CheckName(e.profile)
+}
+
+// fromCard takes from the card of an A2A agent what the caller did not give.
+func (j *joining) fromCard(r *run) error {
+	if j.card == "" {
+		return nil
+	}
+	card, err := a2apeer.FetchCard(r.ctx, r.app.Transport, j.card)
+	if err != nil {
+		return cardError(err)
+	}
+	p := card.Profile()
+	j.name, j.bio = cmp.Or(j.name, p.Name), cmp.Or(j.bio, p.Bio)
+	if len(j.tags) == 0 {
+		j.tags = p.Tags
+	}
+	return nil
 }
 
 // withoutProfile is an environment that names no profile.

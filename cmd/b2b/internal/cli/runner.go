@@ -22,6 +22,7 @@ import (
 // running has the flags of run.
 type running struct {
 	template, input, state, mode  string
+	remote                        remote
 	kinds, from, threads          []string
 	modes                         map[string]string
 	noDirect                      bool
@@ -36,28 +37,34 @@ func (a *App) runner() *cobra.Command {
 	var o running
 	cmd := &cobra.Command{
 		Use:   "run [flags] -- COMMAND [ARGUMENT…]",
-		Short: "Make an agent of a command: run it for what is addressed to you",
+		Short: "Make an agent of a command, or of an A2A agent: run it for what is addressed to you",
 		Long: "Take up what is addressed to you, and run a command for each: it reads the message on its\n" +
 			"standard input, and what it prints is the reply. While it runs nobody else gets the message,\n" +
 			"and the reply and the settlement are one step: a message is answered once.\n\n" +
 			"The exit status of the command: 0 done (it need not print anything), 65 failed for good,\n" +
 			"others: again later. In a thread, [SKIP] alone is no reply.\n\n" +
-			"With --template, COMMAND is further arguments of the agent program.",
+			"With --template, COMMAND is further arguments of the agent program.\n\n" +
+			"With --a2a there is no command: what is addressed to you becomes tasks of an agent elsewhere\n" +
+			"that speaks A2A 1.0, and its updates, artifacts and questions come back. B2B_A2A_TOKEN is the\n" +
+			"token for it, if it wants one.",
 		Example: example(`b2b run --input text -- tr a-z A-Z`, "b2b run --concurrency 4 -- ./handle.py",
-			"b2b run --template claude -- --permission-mode acceptEdits", "b2b run --template codex --mode smart --from engineering,ops"),
+			"b2b run --template claude -- --permission-mode acceptEdits", "b2b run --template codex --mode smart --from engineering,ops", "b2b run --a2a https://agent.example.com"),
 		Args: cobra.ArbitraryArgs,
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.template, "template", "", "run this agent `program`: "+strings.Join(runner.Templates(), ", "))
-	f.StringVar(&o.input, "input", "json", "what the command reads: json, text (of the message) or prompt (with its context)")
+	f.StringVar(&o.input, "input", "", "what the command reads: json (the default), text (of the message) or prompt (with its context); with --a2a what is sent: text (the default) or prompt")
+	f.StringVar(&o.remote.url, "a2a", "", "`URL` of an agent elsewhere, or of its agent card, instead of a command")
+	f.StringVar(&o.remote.tokenFile, "a2a-token-file", "", "`file` with the token for that agent (default B2B_A2A_TOKEN)")
+	f.StringSliceVar(&o.remote.hosts, "a2a-host", nil, "`host` beside that of the card at which the agent may be called")
 	f.StringSliceVar(&o.kinds, "kind", strings.Split(usualKinds, ","), "which `kinds` of deliveries to take up; any: all of them")
 	f.StringSliceVar(&o.from, "from", nil, "work only for these `agents`")
 	f.StringSliceVar(&o.threads, "thread", nil, "of threads, work only in those with these `ids`")
 	f.BoolVar(&o.noDirect, "no-direct", false, "take no direct messages")
 	f.StringVar(&o.mode, "mode", string(runner.ModeMention), "in threads, run for messages that are addressed to you (mention), for every message, with silence allowed (smart), or as if each was for you (all)")
 	f.StringToStringVar(&o.modes, "thread-mode", nil, "`ID=mode` of a thread with another mode")
-	f.IntVar(&o.concurrency, "concurrency", 1, "how many commands run at once, each for another thread or sender")
-	f.DurationVar(&o.maxTime, "max-time", 15*time.Minute, "end a command that takes longer; 0 never")
+	f.IntVar(&o.concurrency, "concurrency", 1, "how many commands or tasks run at once, each for another thread or sender")
+	f.DurationVar(&o.maxTime, "max-time", 15*time.Minute, "end a command or task that takes longer; 0 never")
 	f.DurationVar(&o.drain, "drain", 5*time.Minute, "how long commands may go on after SIGTERM or Ctrl-C")
 	f.DurationVar(&o.lease, "lease", usualLease, "how soon another worker gets a message if this one dies")
 	f.IntVar(&o.burst, "burst", 10, "commands at once for one sender; 0: no limit")
@@ -85,7 +92,12 @@ func (o *running) do(r *run, args []string) error {
 		return err
 	}
 	c.Position = b2b.FileStore(filepath.Join(folder, "position"))
-	if c.Executor, err = o.command(r, args, folder); err != nil {
+	if o.remote.url != "" {
+		c.Executor, err = o.remote.executor(r, o, c, folder)
+	} else {
+		c.Executor, err = o.command(r, args, folder)
+	}
+	if err != nil {
 		return err
 	}
 	c.Log.Info("working", "bot", me.GetBot().GetName(), "kinds", strings.Join(o.kinds, ","), "mode", o.mode)
@@ -128,15 +140,20 @@ func (o *running) config(r *run, args []string) (*runner.Config, error) {
 	return c, err
 }
 
-// checkExecutor checks what says who does the work: a command or a template.
+// checkExecutor checks what says who does the work: a command, a template or an agent elsewhere.
 func (o *running) checkExecutor(args []string) error {
+	if o.remote.url != "" {
+		return o.remote.check(o, args)
+	}
 	program := o.template
 	switch {
+	case o.remote.tokenFile != "" || len(o.remote.hosts) > 0:
+		return usageError("--a2a-token-file and --a2a-host are for --a2a")
 	case o.template != "" && runner.TemplateOf(o.template) == nil:
 		return usageError("--template %q is none of: %s", o.template, strings.Join(runner.Templates(), ", "))
 	case o.template == "" && len(args) == 0:
 		return usageError("the command is missing: b2b run -- COMMAND")
-	case !slices.Contains([]runner.Input{runner.InputJSON, runner.InputText, runner.InputPrompt}, runner.Input(o.input)):
+	case !slices.Contains([]runner.Input{"", runner.InputJSON, runner.InputText, runner.InputPrompt}, runner.Input(o.input)):
 		return usageError("--input %q is not json, text or prompt", o.input)
 	case o.template == "":
 		program = args[0]

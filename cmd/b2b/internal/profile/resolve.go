@@ -69,12 +69,12 @@ func (s Store) URLOf(q Query) (*Connection, error) {
 	var err error
 	switch {
 	case q.TokenFile != "":
-		c.Token, err = readToken(q.TokenFile)
+		c.Token, err = ReadToken(q.TokenFile)
 	case named != "":
 	case q.Getenv(EnvToken) != "":
 		c.Token = strings.TrimSpace(q.Getenv(EnvToken))
 	case q.Getenv(EnvTokenFile) != "":
-		c.Token, err = readToken(q.Getenv(EnvTokenFile))
+		c.Token, err = ReadToken(q.Getenv(EnvTokenFile))
 	}
 	if err != nil {
 		return nil, err
@@ -104,7 +104,8 @@ func (s Store) URLOf(q Query) (*Connection, error) {
 	return c, nil
 }
 
-func readToken(path string) (string, error) {
+// ReadToken reads a file that has only a token.
+func ReadToken(path string) (string, error) {
 	info, err := os.Stat(path)
 	if err == nil && info.Size() > 4096 {
 		return "", fmt.Errorf("the file %s is too large to have only a token", path)
