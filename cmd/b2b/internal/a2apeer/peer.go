@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	threadLook   = 15 * time.Second // between looks whether people have ended the thread
-	progressRest = 2 * time.Second  // between two progress texts
+	threadLook   = 5 * time.Second // between looks whether people have ended the thread
+	progressRest = 2 * time.Second // between two progress texts
 	firstPause   = 250 * time.Millisecond
 	longestPause = 5 * time.Second
 	patience     = 2 * time.Minute // that an agent can be out of reach while an item waits
