@@ -70,22 +70,23 @@ func (p inProcess) serve(w http.ResponseWriter, r *http.Request) (err error) {
 }
 
 // stream calls the handler beside the reader of its response. The handler ends with the context of the
-// request, or when the response is closed.
+// request, or when the response is closed; when it has returned, nothing more of the request is read.
 func (p inProcess) stream(in *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancel(in.Context())
-	from, to := io.Pipe()
-	w := &piped{header: http.Header{}, body: to, began: make(chan struct{})}
+	body := newBuffered()
+	w := &piped{header: http.Header{}, body: body, began: make(chan struct{})}
 	go func() {
 		err := p.serve(w, in.WithContext(ctx))
 		w.WriteHeader(http.StatusOK)
-		_ = to.CloseWithError(err) // is always nil
+		body.CloseWrite(err)
+		_ = in.Body.Close() // whoever sends it learns that nobody reads on
 	}()
 	select {
 	case <-w.began:
-		return response(in, w.status, w.header, &closing{PipeReader: from, end: cancel}), nil
+		return response(in, w.status, w.header, &closing{buffered: body, end: cancel}), nil
 	case <-ctx.Done():
 		cancel()
-		return nil, errors.Join(ctx.Err(), from.Close())
+		return nil, errors.Join(ctx.Err(), body.Close())
 	}
 }
 
@@ -130,7 +131,7 @@ func response(r *http.Request, status int, header http.Header, body io.ReadClose
 // piped is a response that is read while it is written.
 type piped struct {
 	header http.Header
-	body   *io.PipeWriter
+	body   *buffered
 	once   sync.Once
 	status int
 	began  chan struct{} // closed when status is set
@@ -158,12 +159,12 @@ func (w *piped) Flush() {}
 
 // closing is the body of a stream; closing it ends the handler.
 type closing struct {
-	*io.PipeReader
+	*buffered
 	end context.CancelFunc
 }
 
 // Close implements io.Closer.
 func (c *closing) Close() error {
 	c.end()
-	return c.PipeReader.Close()
+	return c.buffered.Close()
 }
