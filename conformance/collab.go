@@ -7,6 +7,6 @@ func collabChecks() []Check {
 		channelChecks(), contentChecks(), messageChecks(), mentionChecks(), pagingChecks(),
 		threadChecks(), threadAccessChecks(), listChecks(), etagChecks(), updateChecks(), lifecycleChecks(), policyChecks(), rateChecks(),
 		joinChecks(), participantChecks(), artifactChecks(), lenientChecks(), orgThreadChecks(), inboxChecks(), replayChecks(), leaseChecks(),
-		loopChecks(), deliveryChecks(), inboxStreamChecks(), recipientChecks(), receiptChecks(), receiptEventChecks(), deadlineChecks(), decisionChecks(), searchChecks(), mcpChecks(),
+		loopChecks(), deliveryChecks(), inboxStreamChecks(), recipientChecks(), receiptChecks(), receiptEventChecks(), deadlineChecks(), decisionChecks(), searchChecks(), mcpChecks(), a2aChecks(),
 	)
 }

@@ -17,7 +17,7 @@ type compatibility map[string]map[string][]string
 
 // parseCompatibility reads the tables that have a second column "Requirements".
 func parseCompatibility(text string) (tables compatibility, faults []string) {
-	id := regexp.MustCompile(`^[A-Z]+-[0-9]{3}$`)
+	id := regexp.MustCompile(`^[A-Z][A-Z0-9]*-[0-9]{3}$`)
 	tables, head := compatibility{}, ""
 	for line := range strings.Lines(text) {
 		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), " | ")

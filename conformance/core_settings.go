@@ -24,7 +24,7 @@ func settingsPatch(t *T) {
 	for _, change := range []J{
 		{"messages_per_minute_per_bot": 1}, {"threads_per_hour_per_bot": 100000, "file_upload_mb_per_day_per_bot": 7},
 		{"message_ttl_days": 30, "thread_auto_close_days": 1, "artifact_retention_days": 365}, {"message_ttl_days": nil},
-		{"thread_turn_limit": 20, "thread_messages_per_hour_per_bot": 1}, {"thread_turn_limit": nil},
+		{"thread_turn_limit": 20, "thread_messages_per_hour_per_bot": 1}, {"thread_turn_limit": nil}, {"public_agent_cards": true},
 		{"default_thread_permission_policy": policy}, {"default_thread_permission_policy": J{"manage": []string{"x"}}},
 		{"default_thread_permission_policy": J{}}, {"default_thread_permission_policy": nil, "join_approval_required": false, "unknown": 1},
 	} {
@@ -64,7 +64,7 @@ func settingsValidation(t *T) {
 		bad = append(bad, J{"threads_per_hour_per_bot": 5, "default_thread_permission_policy": v})
 	}
 	for _, v := range []any{nil, 1, "true", J{}} {
-		bad = append(bad, J{"threads_per_hour_per_bot": 5, "join_approval_required": v})
+		bad = append(bad, J{"threads_per_hour_per_bot": 5, "join_approval_required": v}, J{"threads_per_hour_per_bot": 5, "public_agent_cards": v})
 	}
 	for _, body := range bad {
 		t.Do("PATCH", "/api/org/settings", o.Admin, body).Refused(400, "VALIDATION_ERROR")
@@ -78,7 +78,7 @@ func defaultSettings(o *Org) J {
 	return J{
 		"org_id": o.ID, "messages_per_minute_per_bot": 120, "threads_per_hour_per_bot": 30, "file_upload_mb_per_day_per_bot": 100,
 		"message_ttl_days": nil, "thread_auto_close_days": nil, "artifact_retention_days": nil, "default_thread_permission_policy": nil,
-		"updated_at": 0, "join_approval_required": false, "thread_turn_limit": nil, "thread_messages_per_hour_per_bot": nil,
+		"updated_at": 0, "join_approval_required": false, "thread_turn_limit": nil, "thread_messages_per_hour_per_bot": nil, "public_agent_cards": false,
 	}
 }
 

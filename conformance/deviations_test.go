@@ -24,7 +24,7 @@ func TestDeviationsAreRequirements(t *testing.T) {
 	if !found {
 		t.Fatal("SPEC.md has no section DEV")
 	}
-	link := regexp.MustCompile(`\[(?:B2B-)?((?:[A-Z]+-)?[0-9]{3})\]\(#(b2b-[a-z]+-[0-9]{3})\)`)
+	link := regexp.MustCompile(`\[(?:B2B-)?((?:[A-Z][A-Z0-9]*-)?[0-9]{3})\]\(#(b2b-[a-z][a-z0-9]*-[0-9]{3})\)`)
 	rows := 0
 	for _, line := range strings.Split(table, "\n") {
 		if !strings.HasPrefix(line, "| ") || strings.HasPrefix(line, "| HXA-Connect") {
@@ -87,7 +87,7 @@ func namedRequirements(t *testing.T) map[string]bool {
 			named[id] = true
 		}
 	}
-	mention := regexp.MustCompile(`B2B-([A-Z]+)-([0-9]{3})((?:(?:,| and|,\s+//) [0-9]{3})*)`)
+	mention := regexp.MustCompile(`B2B-([A-Z][A-Z0-9]*)-([0-9]{3})((?:(?:,| and|,\s+//) [0-9]{3})*)`)
 	number := regexp.MustCompile(`[0-9]{3}`)
 	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
 		if err != nil {

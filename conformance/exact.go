@@ -17,7 +17,7 @@ var exactShapes = map[string]string{
 	"org":                 "id:s name:s status:=active|suspended",
 	"org made by code":    "org_id:s name:s org_secret:s",
 	"org secret":          "org_secret:s",
-	"settings":            "org_id:s messages_per_minute_per_bot:i threads_per_hour_per_bot:i file_upload_mb_per_day_per_bot:i message_ttl_days:i? thread_auto_close_days:i? artifact_retention_days:i? default_thread_permission_policy:o? updated_at:i join_approval_required:b +delivery_attempts:i +thread_turn_limit:i? +thread_messages_per_hour_per_bot:i?",
+	"settings":            "org_id:s messages_per_minute_per_bot:i threads_per_hour_per_bot:i file_upload_mb_per_day_per_bot:i message_ttl_days:i? thread_auto_close_days:i? artifact_retention_days:i? default_thread_permission_policy:o? updated_at:i join_approval_required:b +delivery_attempts:i +thread_turn_limit:i? +thread_messages_per_hour_per_bot:i? +public_agent_cards:b",
 	"new ticket":          "ticket:s expires_at:n reusable:b skip_approval:b",
 	"ticket":              "id:s code:s? reusable:b skip_approval:b expires_at:n created_by:s? created_at:i",
 	"tickets":             "items:a ~cursor:s",

@@ -48,7 +48,7 @@ const connect = "/b2b.v1."
 
 // exchange validates one request and its response.
 func (d *openAPIRecorder) exchange(req *http.Request, target string, payload []byte, r *Response) {
-	if d == nil || strings.HasPrefix(target, connect) || target == mcpPath {
+	if d == nil || strings.HasPrefix(target, connect) || target == mcpPath || strings.HasPrefix(target, a2aPath) {
 		return
 	}
 	d.record(d.document.Check(openapi.Exchange{

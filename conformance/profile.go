@@ -29,6 +29,7 @@ func profiles() []profile {
 		{"loop-guard", []string{"LOOP"}, nil},
 		{"search", []string{"SRCH"}, regexp.MustCompile(`^/api/search$`)},
 		{"mcp", []string{"MCP"}, regexp.MustCompile(`^/mcp$`)},
+		{"a2a", []string{"A2A"}, regexp.MustCompile(`^/a2a/`)},
 	}
 }
 

@@ -17,8 +17,8 @@ func TestProfilesAreThoseOfTheSpec(t *testing.T) {
 	}
 	_, table, _ := strings.Cut(string(text), "\n### Profiles\n")
 	table, _, _ = strings.Cut(table, "\n### ")
-	row := regexp.MustCompile("(?m)^\\| `([a-z-]+)` \\| (.*) \\|$")
-	link := regexp.MustCompile(`\[([A-Z]+)\]\(#`)
+	row := regexp.MustCompile("(?m)^\\| `([a-z0-9-]+)` \\| (.*) \\|$")
+	link := regexp.MustCompile(`\[([A-Z0-9]+)\]\(#`)
 	rows := row.FindAllStringSubmatch(table, -1)
 	if len(rows) != len(profiles())+1 || rows[0][1] != core {
 		t.Fatalf("the table has %d rows, want core and %d more", len(rows), len(profiles()))

@@ -24,7 +24,7 @@ type sdk struct{ language, folder string }
 var sdks = []sdk{{"Go", "../sdk/go"}, {"TypeScript", "../sdk/typescript/test"}, {"Python", "../sdk/python/tests"}}
 
 var (
-	namedID    = regexp.MustCompile(`\bB2B-[A-Z]+-[0-9]{3}\b`)
+	namedID    = regexp.MustCompile(`\bB2B-[A-Z][A-Z0-9]*-[0-9]{3}\b`)
 	namedRange = regexp.MustCompile(`\bB2B-SDK-([0-9]{3}) to B2B-SDK-([0-9]{3})\b`)
 )
 

@@ -16,7 +16,7 @@ type requirement struct {
 // parseSpec returns the requirements in a text: lines that begin with an anchor and **B2B-XXX-000**
 // (MUST).
 func parseSpec(text string) (reqs map[string]requirement, faults []string) {
-	anchored := regexp.MustCompile(`^<a id="([a-z0-9-]+)"></a>\*\*(B2B-[A-Z]+-[0-9]{3})\*\* \((MUST|SHOULD|MAY)\) \S`)
+	anchored := regexp.MustCompile(`^<a id="([a-z0-9-]+)"></a>\*\*(B2B-[A-Z][A-Z0-9]*-[0-9]{3})\*\* \((MUST|SHOULD|MAY)\) \S`)
 	mention := regexp.MustCompile(`\*\*B2B-`)
 	reqs = map[string]requirement{}
 	for i, line := range strings.Split(text, "\n") {

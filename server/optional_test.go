@@ -25,7 +25,7 @@ func TestOldPaths(t *testing.T) {
 		t.Errorf("/api/system-presence: %v", presence)
 	}
 	config := n.must(t, bearer("a bad token", "", "", "bot_x"), "GET", "/api/config/get", nil)
-	if scopes, _ := config["scopes"].([]any); len(scopes) != 6 || config["env"] != "production" || config["server"] == "" || config["version"] == "" {
+	if scopes, _ := config["scopes"].([]any); len(scopes) != 7 || config["env"] != "production" || config["server"] == "" || config["version"] == "" {
 		t.Errorf("/api/config/get: %v", config)
 	}
 }

@@ -213,7 +213,7 @@ func (s *Server) wire(ctx context.Context) (err error) {
 			ArtifactsPerThread: c.ArtifactsPerThread, ArtifactMBPerThread: c.ArtifactMBPerThread,
 			ArtifactMBPerDay: c.ArtifactMBPerDay, ArtifactMBPerOrg: c.ArtifactMBPerOrg,
 			StoredMBPerDay: c.StoredMBPerDay, BulkMBPerDay: c.BulkMBPerDay,
-			PageBytes: c.PageBytes, MaxFileSizeMB: c.MaxFileSizeMB, FileUploadMBPerDay: c.FileUploadMBPerDay, DevMode: c.DevMode, Version: Version, Domain: c.Domain, BasePath: c.BasePath, MCP: c.MCP,
+			PageBytes: c.PageBytes, MaxFileSizeMB: c.MaxFileSizeMB, FileUploadMBPerDay: c.FileUploadMBPerDay, DevMode: c.DevMode, Version: Version, Domain: c.Domain, BasePath: c.BasePath, MCP: c.MCP, A2A: c.A2A,
 		},
 	}
 	s.retain = retention.New(retention.Config{
@@ -254,14 +254,18 @@ func (s *Server) wire(ctx context.Context) (err error) {
 		Operations: operations, Pipeline: pipeline, Hub: s.hub, Access: s.auth, Presence: s.online,
 		Store: s.store, Tickets: tickets, Edge: proxies, Intake: bodies, Log: s.log, AccessLog: s.access, Stall: c.Limits.Stall,
 	})
-	var agents http.Handler // nil: off
+	var overMCP, overA2A http.Handler // nil: off
+	entrance := newDoor(s.streams, proxies, pipeline, bodies, s.log, s.Handler)
 	if c.MCP {
-		agents = newMCP(s.streams, proxies, pipeline, bodies, s.log, s.Handler)
+		overMCP = newMCP(entrance)
+	}
+	if c.A2A {
+		overA2A = newA2A(entrance, service.NewAgentCards(deps.Store))
 	}
 	s.handler = s.access.Handler(edge.Handler(edge.Config{
 		REST:    restHandler,
 		RPC:     rpc.New(services, operations, pipeline, proxies, bodies, answers, rpc.Elsewhere{Next: restHandler, Refuse: rest.WriteError}),
-		Sockets: s.sockets, MCP: agents, Origins: c.CORSOrigins, BasePath: c.BasePath,
+		Sockets: s.sockets, MCP: overMCP, A2A: overA2A, Origins: c.CORSOrigins, BasePath: c.BasePath,
 	}))
 	s.health = health(services.ServerService)
 	s.watch(bodies, answers, limiter)

@@ -58,6 +58,7 @@ var Places = []Place{
 	{"internal/metrics", Edge},
 
 	{"internal/mcp", Bindings},
+	{"internal/a2a", Bindings},
 	{"internal/rest", Bindings},
 	{"internal/rpc", Bindings},
 	{"internal/retention", Bindings},
@@ -248,8 +249,8 @@ func outsideRefusal(from, to string) string {
 		return "an SDK does not depend on the server"
 	case from == "internal/quickstart" && inServer:
 		return "the quickstart uses the server through the SDK only"
-	case from == "internal/mcp" && inServer:
-		return "the tools of MCP use the server through the SDK only"
+	case (from == "internal/mcp" || from == "internal/a2a") && inServer:
+		return "the protocols for agents use the server through the SDK only"
 	}
 	return ""
 }

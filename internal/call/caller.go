@@ -127,9 +127,10 @@ const (
 	ScopeMessage
 	ScopeProfile
 	ScopeAdmin
+	ScopeA2A
 )
 
-var scopeNames = [...]string{"full", "read", "thread", "message", "profile", "admin"}
+var scopeNames = [...]string{"full", "read", "thread", "message", "profile", "admin", "a2a"}
 
 // ScopeNames lists the names of all scopes.
 func ScopeNames() []string { return scopeNames[:] }

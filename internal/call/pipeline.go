@@ -216,7 +216,7 @@ func (p *Pipeline) authenticate(ctx context.Context, info *Info) (*Caller, error
 	if caller.Session != nil && info.Credentials.CrossSite {
 		return nil, errCrossSite()
 	}
-	return caller, nil
+	return caller.within(ctx), nil
 }
 
 // ErrChangesTooOften returns the error of a call that found its caller out of date at every try (see

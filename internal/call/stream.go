@@ -82,6 +82,7 @@ func (i *Info) Recheck(ctx context.Context) (*Caller, error) {
 	if caller.Kind != i.Caller.Kind || caller.OrgID != i.Caller.OrgID || caller.BotID != i.Caller.BotID {
 		return nil, Errorf(b2bv1.ErrorCode_ERROR_CODE_AUTH_REQUIRED, "The credential of this call belongs to another caller by now")
 	}
+	caller = caller.within(ctx)
 	return caller, CheckAccess(i.Operation.Access, caller)
 }
 

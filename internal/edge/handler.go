@@ -16,6 +16,7 @@ type Config struct {
 	RPC      http.Handler // the paths below /b2b.v1.
 	Sockets  http.Handler // WebSocket connections; it gets valid handshakes only
 	MCP      http.Handler // the path /mcp; nil: REST gets it, as any other path
+	A2A      http.Handler // the paths below /a2a/; nil: as for MCP
 	Origins  []string     // see cors
 	BasePath string       // a prefix that a proxy may not have removed, such as "/hub"
 }
@@ -36,6 +37,8 @@ func Handler(c Config) http.Handler {
 			c.RPC.ServeHTTP(w, r)
 		case c.MCP != nil && equal(strings.TrimSuffix(r.URL.Path, "/"), mcpPath):
 			c.MCP.ServeHTTP(w, r)
+		case c.A2A != nil && hasPrefix(r.URL.Path, a2aPrefix):
+			c.A2A.ServeHTTP(w, r)
 		default:
 			c.REST.ServeHTTP(w, r)
 		}
@@ -45,6 +48,7 @@ func Handler(c Config) http.Handler {
 const (
 	rpcPrefix = "/b2b.v1."
 	mcpPath   = "/mcp"
+	a2aPrefix = "/a2a/"
 )
 
 func isRPC(path string) bool { return hasPrefix(path, rpcPrefix) }

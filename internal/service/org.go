@@ -93,6 +93,7 @@ func settingsOut(org *store.Org, settings *store.OrgSettings) *b2bv1.OrgSettings
 		JoinApprovalRequired:          org.JoinApprovalRequired,
 		ThreadTurnLimit:               settings.ThreadTurnLimit,
 		ThreadMessagesPerHourPerBot:   settings.ThreadMessagesPerHourPerBot,
+		PublicAgentCards:              settings.PublicAgentCards,
 	}
 }
 
@@ -186,6 +187,13 @@ func newSettingsWrite(req *b2bv1.UpdateOrgSettingsRequest) (*settingsWrite, erro
 		}
 		w.fields = append(w.fields, func(s *store.OrgSettings) { s.DeliveryAttempts = req.DeliveryAttempts })
 		w.details["delivery_attempts"] = *req.DeliveryAttempts
+	}
+	if named("public_agent_cards") {
+		if req.PublicAgentCards == nil {
+			return nil, call.Invalid("public_agent_cards must be true or false")
+		}
+		w.fields = append(w.fields, func(s *store.OrgSettings) { s.PublicAgentCards = *req.PublicAgentCards })
+		w.details["public_agent_cards"] = *req.PublicAgentCards
 	}
 	if named("default_thread_permission_policy") {
 		if err := w.policy(req.DefaultThreadPermissionPolicy); err != nil {

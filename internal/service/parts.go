@@ -32,6 +32,7 @@ type Store interface {
 	tokenReads
 	webhookReads
 	retentionReads
+	agentCardReads
 	botListReads
 }
 

@@ -31,6 +31,9 @@ func (c *Config) profiles() []string {
 	if c.MCP {
 		names = append(names, "mcp")
 	}
+	if c.A2A {
+		names = append(names, "a2a")
+	}
 	return names
 }
 

@@ -42,6 +42,7 @@ type Config struct {
 	Domain             string // the host in /skill.md; empty: the host of the request
 	BasePath           string // the path prefix in the OpenAPI document; empty: none
 	MCP                bool   // the server has the profile mcp
+	A2A                bool   // the server has the profile a2a
 	// Quotas of artifacts; 0: the default of package limits.
 	ArtifactsPerThread  int // versions
 	ArtifactMBPerThread int

@@ -25,6 +25,7 @@ type OrgSettings struct {
 	UpdatedAt                     int64   `bun:"updated_at"`                       // 0 until first saved
 	ThreadTurnLimit               *int64  `bun:"thread_turn_limit"`                // nil: none
 	ThreadMessagesPerHourPerBot   *int64  `bun:"thread_messages_per_hour_per_bot"` // nil: any number
+	PublicAgentCards              bool    `bun:"public_agent_cards"`
 }
 
 // DefaultSettings are the settings of an org that never saved any.

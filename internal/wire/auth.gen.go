@@ -36,6 +36,8 @@ func textTokenScope(v v1.TokenScope) string {
 		return "profile"
 	case v1.TokenScope_TOKEN_SCOPE_ADMIN:
 		return "admin"
+	case v1.TokenScope_TOKEN_SCOPE_A2A:
+		return "a2a"
 	}
 	return ""
 }

@@ -116,7 +116,7 @@ func TestDecodeNumbers(t *testing.T) {
 	runDecode(t, &b2bv1.CreateTokenRequest{}, []decodeCase{
 		{body: `{"scopes":["read","full"]}`, want: `scopes:[TOKEN_SCOPE_READ,TOKEN_SCOPE_FULL]`},
 		{body: `{"scopes":null}`, fault: `scopes: must be an array`},
-		{body: `{"scopes":["read","root"]}`, fault: `scopes[1]: must be one of full, read, thread, message, profile, admin`},
+		{body: `{"scopes":["read","root"]}`, fault: `scopes[1]: must be one of full, read, thread, message, profile, admin, a2a`},
 		{body: `{"expires_in":null}`, fault: `expires_in: must be a number`},
 	})
 }

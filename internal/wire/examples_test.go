@@ -67,7 +67,7 @@ func TestWorkedExamples(t *testing.T) {
 		{&b2bv1.OrgSettings{}, `{"org_id":"o","messages_per_minute_per_bot":120,"threads_per_hour_per_bot":30,
 			"file_upload_mb_per_day_per_bot":100,"message_ttl_days":null,"thread_auto_close_days":null,"artifact_retention_days":null,
 			"default_thread_permission_policy":{"close":["*"]},"updated_at":0,"join_approval_required":true,"delivery_attempts":0,
-			"thread_turn_limit":null,"thread_messages_per_hour_per_bot":null}`},
+			"thread_turn_limit":null,"thread_messages_per_hour_per_bot":null,"public_agent_cards":false}`},
 		{&b2bv1.InboxMessage{}, `{"id":"m-1","channel_id":"c-1","sender_id":"b","content":"ping","content_type":"text",
 			"parts":[],"created_at":1,"sender_name":"unknown","channel_name":null}`},
 		{&b2bv1.ListThreadsResponse{}, `[]`},

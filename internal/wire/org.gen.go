@@ -550,6 +550,8 @@ func membersOrgSettings(b []byte, m *v1.OrgSettings) []byte {
 	b = appendOptional(b, m.ThreadTurnLimit, appendInt64)
 	b = append(b, `,"thread_messages_per_hour_per_bot":`...)
 	b = appendOptional(b, m.ThreadMessagesPerHourPerBot, appendInt64)
+	b = append(b, `,"public_agent_cards":`...)
+	b = strconv.AppendBool(b, m.PublicAgentCards)
 	b = append(b, ',')
 	return b
 }
@@ -618,6 +620,8 @@ func membersUpdateOrgSettingsRequest(b []byte, m *v1.UpdateOrgSettingsRequest) [
 	b = appendOptional(b, m.ThreadTurnLimit, appendInt64)
 	b = append(b, `,"thread_messages_per_hour_per_bot":`...)
 	b = appendOptional(b, m.ThreadMessagesPerHourPerBot, appendInt64)
+	b = append(b, `,"public_agent_cards":`...)
+	b = appendOptional(b, m.PublicAgentCards, strconv.AppendBool)
 	b = append(b, `,"request_id":`...)
 	b = appendOptional(b, m.RequestId, AppendString)
 	b = append(b, ',')

@@ -63,6 +63,7 @@ type Config struct {
 	MaxConnections      int              // open at once; 0: edge.DefaultConnections
 	Traces              tracing.Settings
 	MCP                 bool // serve /mcp
+	A2A                 bool // serve the agents below /a2a/
 	AccessLog           accesslog.Mode
 	AccessLogLines      int    // in a second, at most
 	AdminListen         string // host:port of metrics, health and profiles; empty: none

@@ -64,6 +64,7 @@ func (c Config) Settings() []Setting {
 	add("B2B_TRUST_PROXY", c.Proxies.String())
 	add("B2B_WEBHOOK_ALLOW", c.WebhookAllow.String())
 	add("B2B_MCP", strconv.FormatBool(c.MCP))
+	add("B2B_A2A", strconv.FormatBool(c.A2A))
 	add("B2B_ACCESS_LOG", string(c.AccessLog))
 	add("B2B_ACCESS_LOG_LINES", fmt.Sprintf("%d lines a second", c.AccessLogLines))
 	add("B2B_ADMIN_LISTEN", c.AdminListen)

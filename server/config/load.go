@@ -83,6 +83,7 @@ func load(lookup Lookup) (Config, Problems) {
 	}
 	r.credentials(&c)
 	c.MCP = r.boolean(true, "B2B_MCP")
+	c.A2A = r.boolean(true, "B2B_A2A")
 	c.Traces = r.traces()
 	c.AccessLog = r.accessLog("B2B_ACCESS_LOG")
 	c.AccessLogLines = r.number(100, 1, 1_000_000, "B2B_ACCESS_LOG_LINES")

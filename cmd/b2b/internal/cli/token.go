@@ -34,7 +34,7 @@ func (a *App) tokenCreate() *cobra.Command {
 			"B2B_TOKEN=$(b2b token create --scope read,message -q) ./helper"),
 	}
 	f := cmd.Flags()
-	f.StringSliceVar(&scopes, "scope", nil, "what it may do: full, read, thread, message, profile, admin")
+	f.StringSliceVar(&scopes, "scope", nil, "what it may do: full, read, thread, message, profile, admin, a2a")
 	f.StringVar(&label, "label", "", "a note, for the list")
 	f.Var((*days)(&expires), "expires", "how long it is valid: 30m, 12h, 7d (default for ever)")
 	f.StringVarP(&output, "output", "o", "", "write it to this `file`")

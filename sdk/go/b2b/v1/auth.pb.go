@@ -102,6 +102,8 @@ const (
 	TokenScope_TOKEN_SCOPE_PROFILE TokenScope = 5
 	// Administrate the org, if the bot is an admin.
 	TokenScope_TOKEN_SCOPE_ADMIN TokenScope = 6
+	// Give tasks to agents over A2A. Since 0.2.
+	TokenScope_TOKEN_SCOPE_A2A TokenScope = 7
 )
 
 // Enum value maps for TokenScope.
@@ -114,6 +116,7 @@ var (
 		4: "TOKEN_SCOPE_MESSAGE",
 		5: "TOKEN_SCOPE_PROFILE",
 		6: "TOKEN_SCOPE_ADMIN",
+		7: "TOKEN_SCOPE_A2A",
 	}
 	TokenScope_value = map[string]int32{
 		"TOKEN_SCOPE_UNSPECIFIED": 0,
@@ -123,6 +126,7 @@ var (
 		"TOKEN_SCOPE_MESSAGE":     4,
 		"TOKEN_SCOPE_PROFILE":     5,
 		"TOKEN_SCOPE_ADMIN":       6,
+		"TOKEN_SCOPE_A2A":         7,
 	}
 )
 
@@ -1660,7 +1664,7 @@ const file_b2b_v1_auth_proto_rawDesc = "" +
 	"\x16LOGIN_TYPE_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eLOGIN_TYPE_BOT\x10\x01\x12\x18\n" +
 	"\x14LOGIN_TYPE_ORG_ADMIN\x10\x02\x12\x1a\n" +
-	"\x16LOGIN_TYPE_SUPER_ADMIN\x10\x03*\xb6\x01\n" +
+	"\x16LOGIN_TYPE_SUPER_ADMIN\x10\x03*\xcb\x01\n" +
 	"\n" +
 	"TokenScope\x12\x1b\n" +
 	"\x17TOKEN_SCOPE_UNSPECIFIED\x10\x00\x12\x14\n" +
@@ -1669,7 +1673,8 @@ const file_b2b_v1_auth_proto_rawDesc = "" +
 	"\x12TOKEN_SCOPE_THREAD\x10\x03\x12\x17\n" +
 	"\x13TOKEN_SCOPE_MESSAGE\x10\x04\x12\x17\n" +
 	"\x13TOKEN_SCOPE_PROFILE\x10\x05\x12\x15\n" +
-	"\x11TOKEN_SCOPE_ADMIN\x10\x062\xad\x03\n" +
+	"\x11TOKEN_SCOPE_ADMIN\x10\x06\x12\x13\n" +
+	"\x0fTOKEN_SCOPE_A2A\x10\a2\xad\x03\n" +
 	"\vAuthService\x12W\n" +
 	"\x05Login\x12\x14.b2b.v1.LoginRequest\x1a\x15.b2b.v1.LoginResponse\"!\x8a\xb5\x18\x03\n" +
 	"\x01\x01\x82\xd3\xe4\x93\x02\x14:\x01*\"\x0f/api/auth/login\x12[\n" +

@@ -1559,8 +1559,10 @@ type OrgSettings struct {
 	ThreadTurnLimit *int64 `protobuf:"varint,12,opt,name=thread_turn_limit,json=threadTurnLimit,proto3,oneof" json:"thread_turn_limit,omitempty"`
 	// Messages a bot may send to a thread in 3600 seconds; absent means any number. Since 0.2.
 	ThreadMessagesPerHourPerBot *int64 `protobuf:"varint,13,opt,name=thread_messages_per_hour_per_bot,json=threadMessagesPerHourPerBot,proto3,oneof" json:"thread_messages_per_hour_per_bot,omitempty"`
-	unknownFields               protoimpl.UnknownFields
-	sizeCache                   protoimpl.SizeCache
+	// Whether anybody may read the A2A cards of the bots that have one. Default false. Since 0.2.
+	PublicAgentCards bool `protobuf:"varint,14,opt,name=public_agent_cards,json=publicAgentCards,proto3" json:"public_agent_cards,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *OrgSettings) Reset() {
@@ -1684,6 +1686,13 @@ func (x *OrgSettings) GetThreadMessagesPerHourPerBot() int64 {
 	return 0
 }
 
+func (x *OrgSettings) GetPublicAgentCards() bool {
+	if x != nil {
+		return x.PublicAgentCards
+	}
+	return false
+}
+
 // Asks for the settings.
 type GetOrgSettingsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1794,6 +1803,8 @@ type UpdateOrgSettingsRequest struct {
 	ThreadTurnLimit *int64 `protobuf:"varint,12,opt,name=thread_turn_limit,json=threadTurnLimit,proto3,oneof" json:"thread_turn_limit,omitempty"`
 	// Named but absent turns it off. Since 0.2.
 	ThreadMessagesPerHourPerBot *int64 `protobuf:"varint,13,opt,name=thread_messages_per_hour_per_bot,json=threadMessagesPerHourPerBot,proto3,oneof" json:"thread_messages_per_hour_per_bot,omitempty"`
+	// Whether anybody may read the A2A cards of the bots that have one. Since 0.2.
+	PublicAgentCards *bool `protobuf:"varint,14,opt,name=public_agent_cards,json=publicAgentCards,proto3,oneof" json:"public_agent_cards,omitempty"`
 	// Makes the call idempotent for 24 hours; empty counts as absent.
 	RequestId     *string `protobuf:"bytes,100,opt,name=request_id,json=requestId,proto3,oneof" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1912,6 +1923,13 @@ func (x *UpdateOrgSettingsRequest) GetThreadMessagesPerHourPerBot() int64 {
 		return *x.ThreadMessagesPerHourPerBot
 	}
 	return 0
+}
+
+func (x *UpdateOrgSettingsRequest) GetPublicAgentCards() bool {
+	if x != nil && x.PublicAgentCards != nil {
+		return *x.PublicAgentCards
+	}
+	return false
 }
 
 func (x *UpdateOrgSettingsRequest) GetRequestId() string {
@@ -3630,7 +3648,7 @@ const file_b2b_v1_org_proto_rawDesc = "" +
 	"org_secret\x18\x03 \x01(\tR\torgSecret\"\x0f\n" +
 	"\rGetOrgRequest\"/\n" +
 	"\x0eGetOrgResponse\x12\x1d\n" +
-	"\x03org\x18\x01 \x01(\v2\v.b2b.v1.OrgR\x03org\"\x83\a\n" +
+	"\x03org\x18\x01 \x01(\v2\v.b2b.v1.OrgR\x03org\"\xb1\a\n" +
 	"\vOrgSettings\x12\x15\n" +
 	"\x06org_id\x18\x01 \x01(\tR\x05orgId\x12<\n" +
 	"\x1bmessages_per_minute_per_bot\x18\x02 \x01(\x03R\x17messagesPerMinutePerBot\x126\n" +
@@ -3646,7 +3664,8 @@ const file_b2b_v1_org_proto_rawDesc = "" +
 	" \x01(\bR\x14joinApprovalRequired\x12+\n" +
 	"\x11delivery_attempts\x18\v \x01(\x03R\x10deliveryAttempts\x12/\n" +
 	"\x11thread_turn_limit\x18\f \x01(\x03H\x04R\x0fthreadTurnLimit\x88\x01\x01\x12J\n" +
-	" thread_messages_per_hour_per_bot\x18\r \x01(\x03H\x05R\x1bthreadMessagesPerHourPerBot\x88\x01\x01B\x13\n" +
+	" thread_messages_per_hour_per_bot\x18\r \x01(\x03H\x05R\x1bthreadMessagesPerHourPerBot\x88\x01\x01\x12,\n" +
+	"\x12public_agent_cards\x18\x0e \x01(\bR\x10publicAgentCardsB\x13\n" +
 	"\x11_message_ttl_daysB\x19\n" +
 	"\x17_thread_auto_close_daysB\x1a\n" +
 	"\x18_artifact_retention_daysB#\n" +
@@ -3655,7 +3674,8 @@ const file_b2b_v1_org_proto_rawDesc = "" +
 	"!_thread_messages_per_hour_per_bot\"\x17\n" +
 	"\x15GetOrgSettingsRequest\"I\n" +
 	"\x16GetOrgSettingsResponse\x12/\n" +
-	"\bsettings\x18\x01 \x01(\v2\x13.b2b.v1.OrgSettingsR\bsettings\"\xf4\t\n" +
+	"\bsettings\x18\x01 \x01(\v2\x13.b2b.v1.OrgSettingsR\bsettings\"\xc6\n" +
+	"\n" +
 	"\x18UpdateOrgSettingsRequest\x12O\n" +
 	"\x1bmessages_per_minute_per_bot\x18\x01 \x01(\x03B\fڵ\x18\x02@\x01\xe2\xb5\x18\x02\b%H\x00R\x17messagesPerMinutePerBot\x88\x01\x01\x12I\n" +
 	"\x18threads_per_hour_per_bot\x18\x02 \x01(\x03B\fڵ\x18\x02@\x01\xe2\xb5\x18\x02\b%H\x01R\x14threadsPerHourPerBot\x88\x01\x01\x12S\n" +
@@ -3671,9 +3691,10 @@ const file_b2b_v1_org_proto_rawDesc = "" +
 	"updateMask\x127\n" +
 	"\x11thread_turn_limit\x18\f \x01(\x03B\x06\xe2\xb5\x18\x02\b%H\tR\x0fthreadTurnLimit\x88\x01\x01\x12R\n" +
 	" thread_messages_per_hour_per_bot\x18\r \x01(\x03B\x06\xe2\xb5\x18\x02\b%H\n" +
-	"R\x1bthreadMessagesPerHourPerBot\x88\x01\x01\x12*\n" +
+	"R\x1bthreadMessagesPerHourPerBot\x88\x01\x01\x129\n" +
+	"\x12public_agent_cards\x18\x0e \x01(\bB\x06ڵ\x18\x02@\x01H\vR\x10publicAgentCards\x88\x01\x01\x12*\n" +
 	"\n" +
-	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\vR\trequestId\x88\x01\x01B\x1e\n" +
+	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\fR\trequestId\x88\x01\x01B\x1e\n" +
 	"\x1c_messages_per_minute_per_botB\x1b\n" +
 	"\x19_threads_per_hour_per_botB!\n" +
 	"\x1f_file_upload_mb_per_day_per_botB\x13\n" +
@@ -3684,7 +3705,8 @@ const file_b2b_v1_org_proto_rawDesc = "" +
 	"\x17_join_approval_requiredB\x14\n" +
 	"\x12_delivery_attemptsB\x14\n" +
 	"\x12_thread_turn_limitB#\n" +
-	"!_thread_messages_per_hour_per_botB\r\n" +
+	"!_thread_messages_per_hour_per_botB\x15\n" +
+	"\x13_public_agent_cardsB\r\n" +
 	"\v_request_id\"L\n" +
 	"\x19UpdateOrgSettingsResponse\x12/\n" +
 	"\bsettings\x18\x01 \x01(\v2\x13.b2b.v1.OrgSettingsR\bsettings\"\x8b\x02\n" +

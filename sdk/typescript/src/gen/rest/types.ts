@@ -1727,6 +1727,8 @@ export interface OrgSettings {
   thread_turn_limit: number | null;
   /** Messages a bot may send to a thread in 3600 seconds; absent means any number. Since 0.2. */
   thread_messages_per_hour_per_bot: number | null;
+  /** Whether anybody may read the A2A cards of the bots that have one. Default false. Since 0.2. */
+  public_agent_cards: boolean;
 }
 
 /** The fields of updateOrgSettings. */
@@ -1753,6 +1755,8 @@ export interface UpdateOrgSettingsRequest {
   thread_turn_limit?: number | null | undefined;
   /** Named but absent turns it off. Since 0.2. 1 or more. */
   thread_messages_per_hour_per_bot?: number | null | undefined;
+  /** Whether anybody may read the A2A cards of the bots that have one. Since 0.2. */
+  public_agent_cards?: boolean | undefined;
   /** Makes the call idempotent for 24 hours; empty counts as absent. At most 128 bytes of UTF-8. */
   request_id?: string | null | undefined;
 }
@@ -2083,8 +2087,9 @@ export type GetSessionRequest = Record<string, never>;
  * - `message`: Send direct messages.
  * - `profile`: Change the profile.
  * - `admin`: Administrate the org, if the bot is an admin.
+ * - `a2a`: Give tasks to agents over A2A. Since 0.2.
  */
-export type TokenScope = "full" | "read" | "thread" | "message" | "profile" | "admin";
+export type TokenScope = "full" | "read" | "thread" | "message" | "profile" | "admin" | "a2a";
 
 /** Settings of the server for clients of the session. */
 export interface SessionConfig {

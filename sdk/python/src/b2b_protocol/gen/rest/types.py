@@ -2063,6 +2063,9 @@ class OrgSettings(TypedDict):
     thread_messages_per_hour_per_bot: int | None
     """Messages a bot may send to a thread in 3600 seconds; absent means any number. Since 0.2."""
 
+    public_agent_cards: bool
+    """Whether anybody may read the A2A cards of the bots that have one. Default false. Since 0.2."""
+
 
 class UpdateOrgSettingsRequest(TypedDict):
     """The fields of update_org_settings."""
@@ -2099,6 +2102,9 @@ class UpdateOrgSettingsRequest(TypedDict):
 
     thread_messages_per_hour_per_bot: NotRequired[int | None]
     """Named but absent turns it off. Since 0.2. 1 or more."""
+
+    public_agent_cards: NotRequired[bool]
+    """Whether anybody may read the A2A cards of the bots that have one. Since 0.2."""
 
     request_id: NotRequired[str | None]
     """Makes the call idempotent for 24 hours; empty counts as absent. At most 128 bytes of UTF-8."""
@@ -2483,7 +2489,7 @@ class LogoutResponse(TypedDict):
     ok: bool
     """Always true."""
 
-TokenScope: TypeAlias = Literal["full", "read", "thread", "message", "profile", "admin"]
+TokenScope: TypeAlias = Literal["full", "read", "thread", "message", "profile", "admin", "a2a"]
 """A scope of a token.
 
 - `full`: Everything.
@@ -2492,6 +2498,7 @@ TokenScope: TypeAlias = Literal["full", "read", "thread", "message", "profile", 
 - `message`: Send direct messages.
 - `profile`: Change the profile.
 - `admin`: Administrate the org, if the bot is an admin.
+- `a2a`: Give tasks to agents over A2A. Since 0.2.
 """
 
 

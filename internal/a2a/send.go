@@ -1,0 +1,213 @@
+package a2a
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/a2aproject/a2a-go/v2/a2a"
+	"google.golang.org/protobuf/proto"
+
+	b2b "github.com/b2b-protocol/b2b/sdk/go"
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+)
+
+const (
+	mostID    = 128 // bytes of the ids that a client makes up
+	mostTopic = 120 // characters of the topic that is taken from the text
+)
+
+// send gives the message of a client to the agent: in a new task, or in the one that it names. It
+// returns the thread.
+func (h *Handler) send(ctx context.Context, c *caller, req *a2a.SendMessageRequest) (*b2bv1.Thread, error) {
+	m := req.Message
+	if err := checkMessage(m); err != nil {
+		return nil, err
+	}
+	if req.Config != nil && req.Config.PushConfig != nil {
+		return nil, a2a.ErrPushNotificationNotSupported
+	}
+	content, err := received(m.Parts)
+	if err != nil {
+		return nil, err
+	}
+	if m.TaskID == "" {
+		return h.begin(ctx, c, m, content)
+	}
+	return h.continued(ctx, c, m, content)
+}
+
+func checkMessage(m *a2a.Message) error {
+	switch {
+	case m == nil:
+		return invalid("message: is missing")
+	case m.ID == "" || len(m.ID) > mostID:
+		return invalid("message.messageId: must have 1 to %d bytes", mostID)
+	case m.Role != a2a.MessageRoleUser && m.Role != a2a.MessageRoleUnspecified:
+		return invalid("message.role: must be %s", a2a.MessageRoleUser)
+	case !isID(m.ContextID):
+		return invalid("message.contextId: must have at most %d bytes, without white space and control characters", mostID)
+	}
+	return nil
+}
+
+func isID(s string) bool {
+	return len(s) <= mostID && utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) })
+}
+
+// begin opens the thread of a new task, with the message in it.
+func (h *Handler) begin(ctx context.Context, c *caller, m *a2a.Message, content sent) (*b2bv1.Thread, error) {
+	tags := []string{tagTask, tagAgent + c.agent}
+	if m.ContextID != "" {
+		tags = append(tags, tagContext+m.ContextID)
+	}
+	res, err := h.client.Threads.CreateThread(ctx, &b2bv1.CreateThreadRequest{
+		Topic: proto.String(topicOf(content.text)), Tags: &b2bv1.StringList{Values: tags},
+		Participants: &b2bv1.StringList{Values: []string{c.agent}},
+		Visibility:   b2bv1.Visibility_VISIBILITY_PRIVATE.Enum(), RequestId: c.requestID(m, "task"),
+	})
+	if err != nil {
+		return nil, errorOf(err)
+	}
+	t := res.GetThread()
+	if err := h.post(ctx, c, t, m, content, ""); err != nil {
+		h.abandon(ctx, t)
+		return nil, err
+	}
+	return t, nil
+}
+
+// abandon closes the thread of a task whose first message was refused: nobody would ever work on it.
+func (h *Handler) abandon(ctx context.Context, t *b2bv1.Thread) {
+	_, err := h.client.Threads.UpdateThread(context.WithoutCancel(ctx), &b2bv1.UpdateThreadRequest{
+		ThreadId: t.GetId(), Status: b2bv1.ThreadStatus_THREAD_STATUS_CLOSED.Enum(), CloseReason: b2bv1.CloseReason_CLOSE_REASON_ERROR.Enum(),
+	})
+	if err != nil {
+		h.log.WarnContext(ctx, "the thread of an A2A task without a message could not be closed", "thread", t.GetId(), "code", b2b.EnumText(b2b.CodeOf(err)))
+	}
+}
+
+// continued sends a message to a task that goes on.
+func (h *Handler) continued(ctx context.Context, c *caller, m *a2a.Message, content sent) (*b2bv1.Thread, error) {
+	v, err := h.read(ctx, c, m.TaskID, enough)
+	if err != nil {
+		return nil, err
+	}
+	t, repeated := v.thread, v.has(c, m.ID)
+	switch state := v.task.Status.State; {
+	case m.ContextID != "" && m.ContextID != v.task.ContextID && m.ContextID != t.GetId():
+		return nil, invalid("message.contextId: the task is of another context")
+	case state.Terminal() && !repeated:
+		return nil, a2a.NewError(a2a.ErrUnsupportedOperation,
+			fmt.Sprintf("the task has ended (%s): send the message without taskId and with contextId %q", state, v.task.ContextID))
+	}
+	if !repeated {
+		if err := h.post(ctx, c, t, m, content, v.newestOf(c.agent)); err != nil {
+			return nil, err
+		}
+	}
+	if t.GetStatus() != b2bv1.ThreadStatus_THREAD_STATUS_BLOCKED || v.task.Status.State == a2a.TaskStateAuthRequired {
+		return t, nil
+	}
+	res, err := h.client.Threads.UpdateThread(ctx, &b2bv1.UpdateThreadRequest{
+		ThreadId: t.GetId(), Status: b2bv1.ThreadStatus_THREAD_STATUS_ACTIVE.Enum(), RequestId: c.requestID(m, "unblock"),
+	})
+	if err != nil {
+		return nil, errorOf(err)
+	}
+	return res.GetThread(), nil
+}
+
+// has reports whether a message of the client is among the newest already.
+func (v *view) has(c *caller, id string) bool {
+	for _, m := range v.messages {
+		if c.turnOf(m) == turnCaller && originOf(m).ID == id {
+			return true
+		}
+	}
+	return false
+}
+
+// newestOf returns the id of the newest message of a bot; empty: there is none.
+func (v *view) newestOf(bot string) string {
+	for _, m := range v.messages {
+		if m.GetSenderId() == bot {
+			return m.GetId()
+		}
+	}
+	return ""
+}
+
+// post sends a message to the thread of a task. answers is the message of the agent that it replies to,
+// which addresses the agent; without one, the agent is mentioned.
+func (h *Handler) post(ctx context.Context, c *caller, t *b2bv1.Thread, m *a2a.Message, content sent, answers string) error {
+	for i, f := range content.files {
+		file, err := h.client.UploadFile(ctx, &b2bv1.UploadFileRequest{
+			Name: &f.name, MimeType: optional(f.mime), RequestId: c.requestID(m, fmt.Sprint("file-", i)),
+		}, bytes.NewReader(f.content))
+		if err != nil {
+			return errorOf(err)
+		}
+		content.parts[f.at] = &b2bv1.Part{Part: &b2bv1.Part_File{File: &b2bv1.FilePart{
+			Url: proto.String(file.GetUrl()), Name: &f.name, MimeType: proto.String(file.GetMimeType()), Size: proto.Int64(file.GetSize()),
+		}}}
+	}
+	o := origin{ID: m.ID, References: m.ReferenceTasks, Extensions: m.Extensions, Metadata: m.Metadata}
+	if answers == "" {
+		o.Addressed = "@" + c.name + " "
+	}
+	meta, err := o.encode()
+	if err != nil {
+		return err
+	}
+	req := &b2bv1.SendThreadMessageRequest{
+		ThreadId: t.GetId(), Content: proto.String(o.Addressed + content.text), Metadata: meta, RequestId: c.requestID(m, "message"),
+		ReplyTo: optional(answers),
+	}
+	if content.text == "" && answers != "" {
+		req.Content = nil // derived from the parts
+	}
+	if len(content.parts) > 0 {
+		req.Parts = &b2bv1.PartList{Values: content.parts}
+	}
+	_, err = h.client.Threads.SendThreadMessage(ctx, req)
+	return errorOf(err)
+}
+
+// requestID makes a call that serves a message of a client happen once, however often it is sent.
+func (c *caller) requestID(m *a2a.Message, step string) *string {
+	sum := sha256.Sum256([]byte(c.agent + "\x00" + string(m.TaskID) + "\x00" + m.ID))
+	return proto.String("a2a-" + hex.EncodeToString(sum[:16]) + "-" + step)
+}
+
+// topicOf returns the topic of a task: the beginning of the first line that has any text.
+func topicOf(text string) string {
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(strings.Map(func(r rune) rune {
+			if unicode.IsControl(r) {
+				return ' '
+			}
+			return r
+		}, strings.ToValidUTF8(line, "")))
+		if line == "" {
+			continue
+		}
+		if r := []rune(line); len(r) > mostTopic {
+			line = strings.TrimSpace(string(r[:mostTopic-1])) + "…"
+		}
+		return line
+	}
+	return "A2A task"
+}
+
+func optional(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
