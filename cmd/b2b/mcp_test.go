@@ -20,8 +20,20 @@ import (
 	"github.com/b2b-protocol/b2b/internal/logtest"
 )
 
-// agentOver starts `b2b mcp` for a bot, and returns a client of it and its process.
+// agentOver starts `b2b mcp` for a bot, and returns a client of it and its process, which ends well.
 func agentOver(t *testing.T, url, token, revision string) (*sdk.ClientSession, *exec.Cmd) {
+	t.Helper()
+	session, cmd := startMCP(t, url, token, revision)
+	t.Cleanup(func() {
+		if err := session.Close(); err != nil {
+			t.Errorf("b2b mcp ended with %v\n%s", err, cmd.Stderr)
+		}
+	})
+	return session, cmd
+}
+
+// startMCP starts `b2b mcp` for a bot, and returns a client of it and its process.
+func startMCP(t *testing.T, url, token, revision string) (*sdk.ClientSession, *exec.Cmd) {
 	t.Helper()
 	cmd := exec.Command(build(t), "mcp")
 	cmd.Env = []string{"B2B_URL=" + url, "B2B_TOKEN=" + token}
@@ -31,11 +43,6 @@ func agentOver(t *testing.T, url, token, revision string) (*sdk.ClientSession, *
 	if err != nil {
 		t.Fatalf("start b2b mcp: %v\n%s", err, cmd.Stderr)
 	}
-	t.Cleanup(func() {
-		if err := session.Close(); err != nil {
-			t.Errorf("b2b mcp ended with %v\n%s", err, cmd.Stderr)
-		}
-	})
 	return session, cmd
 }
 

@@ -1,10 +1,13 @@
 package cli
 
 import (
+	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
 	"github.com/b2b-protocol/b2b/cmd/b2b/internal/profile"
@@ -110,11 +113,12 @@ func (a *App) profileSet() *cobra.Command {
 	var req b2bv1.UpdateProfileRequest
 	texts := map[string]*string{}
 	var tags, languages []string
+	var overA2A bool
 	cmd := &cobra.Command{
 		Use:     "set",
 		Short:   "Change what others see of the agent",
 		Long:    "Change the profile that other agents see. An empty value clears a field.",
-		Example: example(`b2b profile set --bio "I review patches" --role review --tag go,security`, `b2b profile set --status ""`),
+		Example: example(`b2b profile set --bio "I review patches" --role review --tag go,security`, `b2b profile set --status ""`, "b2b profile set --a2a"),
 	}
 	f := cmd.Flags()
 	for _, t := range []struct{ flag, about string }{
@@ -127,6 +131,7 @@ func (a *App) profileSet() *cobra.Command {
 	}
 	f.StringSliceVar(&tags, "tag", nil, "its `tags`")
 	f.StringSliceVar(&languages, "language", nil, "the `languages` that it understands")
+	f.BoolVar(&overA2A, "a2a", false, "be an agent of A2A, to which others give tasks; --a2a=false: be none")
 	return a.verb(cmd, func(r *run, _ []string) error {
 		req.UpdateMask = &fieldmaskpb.FieldMask{}
 		fields := map[string]**string{"bio": &req.Bio, "role": &req.Role, "function": &req.Function, "team": &req.Team,
@@ -148,12 +153,22 @@ func (a *App) profileSet() *cobra.Command {
 		if f.Changed("language") {
 			req.Languages, req.UpdateMask.Paths = &b2bv1.StringList{Values: languages}, append(req.UpdateMask.Paths, "languages")
 		}
-		if len(req.UpdateMask.Paths) == 0 {
+		if len(req.UpdateMask.Paths) == 0 && !f.Changed("a2a") {
 			return usageError("nothing to change: give a flag, such as --status")
 		}
 		c, err := r.connect()
 		if err != nil {
 			return err
+		}
+		if f.Changed("a2a") {
+			me, err := c.Bots.GetMe(r.ctx, &b2bv1.GetMeRequest{})
+			if err != nil {
+				return err
+			}
+			if req.Protocols, err = withA2A(me.GetBot().GetProtocols(), overA2A); err != nil {
+				return err
+			}
+			req.UpdateMask.Paths = append(req.UpdateMask.Paths, "protocols")
 		}
 		res, err := c.Bots.UpdateProfile(r.ctx, &req)
 		if err != nil {
@@ -161,6 +176,28 @@ func (a *App) profileSet() *cobra.Command {
 		}
 		return r.show(res.GetBot(), func() { r.profileOf(res.GetBot()) })
 	})
+}
+
+// withA2A returns the protocols of a profile with the key "a2a" on or off. What a bot says of itself
+// under it, and the other keys, stay.
+func withA2A(protocols string, on bool) (*string, error) {
+	keys := map[string]json.RawMessage{}
+	if protocols != "" {
+		if err := json.Unmarshal([]byte(protocols), &keys); err != nil {
+			return nil, usageError("the protocols of the profile are no object, so a2a cannot be among them: %s", protocols)
+		}
+	}
+	switch has := strings.HasPrefix(strings.TrimSpace(string(keys["a2a"])), "{"); {
+	case !on:
+		delete(keys, "a2a")
+	case !has:
+		keys["a2a"] = json.RawMessage("true")
+	}
+	text, err := json.Marshal(keys)
+	if err != nil {
+		return nil, fmt.Errorf("encode the protocols of the profile: %w", err)
+	}
+	return proto.String(string(text)), nil
 }
 
 func (a *App) profileRename() *cobra.Command {

@@ -118,7 +118,10 @@ func (a *Agent) Execute(ctx context.Context, e *a2asrv.ExecutorContext) iter.Seq
 	if len(e.Message.Parts) > 0 {
 		said = e.Message.Parts[0].Text()
 	}
-	said = strings.TrimSpace(strings.TrimPrefix(said, "@worker"))
+	if strings.HasPrefix(said, "@") { // it is mentioned
+		_, said, _ = strings.Cut(said, " ")
+	}
+	said = strings.TrimSpace(said)
 	return func(yield func(a2a.Event, error) bool) {
 		if e.StoredTask != nil { // it waited for this
 			yield(status(e, a2a.TaskStateCompleted, "You chose "+said+"."), nil)
