@@ -18,6 +18,7 @@ type Change struct {
 	Before, After string
 	Exists        bool // the file does
 	Remove        bool // the file has nothing else any more
+	Hooks         bool // it is of hooks, not of the MCP server
 }
 
 // mostBytes bounds a file of configuration.
@@ -29,7 +30,7 @@ const server = "b2b"
 // Add returns the change that gives a program the MCP server of a profile. An entry of the same name is
 // replaced.
 func (p Program) Add(getenv func(string) string, s Server) (*Change, error) {
-	c, err := p.read(getenv)
+	c, err := p.readFile(p.Path(getenv))
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +48,7 @@ func (p Program) Add(getenv func(string) string, s Server) (*Change, error) {
 // Undo returns the change that takes the MCP server out again; nil if the file has it no more, or has
 // another one. created: the file was made for it.
 func (p Program) Undo(getenv func(string) string, profile string, created bool) (*Change, error) {
-	c, err := p.read(getenv)
+	c, err := p.readFile(p.Path(getenv))
 	if err != nil || !c.Exists {
 		return nil, err
 	}
@@ -67,9 +68,9 @@ func (p Program) Undo(getenv func(string) string, profile string, created bool) 
 	return c, nil
 }
 
-// read reads the file of a program; a file that does not exist is empty.
-func (p Program) read(getenv func(string) string) (*Change, error) {
-	c := &Change{Program: p, Path: p.Path(getenv)}
+// readFile reads a file of a program; a file that does not exist is empty.
+func (p Program) readFile(path string) (*Change, error) {
+	c := &Change{Program: p, Path: path}
 	info, err := os.Stat(c.Path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

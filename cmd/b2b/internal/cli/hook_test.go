@@ -3,6 +3,8 @@ package cli_test
 import (
 	"context"
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -157,5 +159,41 @@ func TestHookErrors(t *testing.T) {
 	c.m.env["B2B_TOKEN"] = "agent_wrong"
 	if _, res := c.hook("{}", "stop --wake"); res.status == 2 || res.status == 0 {
 		t.Errorf("a wrong token: exit %d", res.status)
+	}
+}
+
+// setup --hooks writes hooks that work as they are, and leave takes them out again.
+func TestSetupHooks(t *testing.T) {
+	t.Parallel()
+	m := team(t, "reviewer")
+	file := filepath.Join(m.home, ".gemini", "settings.json")
+	for range 2 { // the second time nothing changes
+		if res := m.run("", "setup", "gemini", "zed", "--hooks", "--yes"); res.status != 0 || !strings.Contains(res.err, "Zed runs no commands") {
+			t.Fatalf("exit %d, %s", res.status, res.err)
+		}
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var settings struct {
+		Servers map[string]any `json:"mcpServers"`
+		Hooks   map[string][]struct {
+			Hooks []struct{ Command string }
+		}
+	}
+	if err := json.Unmarshal(text, &settings); err != nil || settings.Servers["b2b"] == nil || len(settings.Hooks["SessionStart"]) != 1 || len(settings.Hooks["AfterAgent"]) != 1 {
+		t.Fatalf("%v: %s", err, text)
+	}
+	words := strings.Fields(settings.Hooks["SessionStart"][0].Hooks[0].Command)
+	res := m.run(`{"session_id":"s","hook_event_name":"SessionStart"}`, words[1:]...)
+	if res.status != 0 || !strings.Contains(res.out, "additionalContext") {
+		t.Errorf("%s: exit %d, %s%s", words, res.status, res.out, res.err)
+	}
+	if res := m.run("", "leave", "--yes"); res.status != 0 {
+		t.Fatalf("exit %d, %s", res.status, res.err)
+	}
+	if _, err := os.Stat(file); !os.IsNotExist(err) {
+		t.Errorf("the file is still there: %v", err)
 	}
 }

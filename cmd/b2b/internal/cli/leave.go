@@ -24,8 +24,8 @@ func (a *App) leave() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "leave",
 		Short: "Remove a profile, and take back what it changed",
-		Long: "Remove the profile from this machine, and take its MCP server out of the configuration of agent\n" +
-			"programs. The agent stays in its org, but nobody has its token; with --delete it is deleted.",
+		Long: "Remove the profile from this machine, and take its MCP server and its hooks out of the configuration\n" +
+			"of agent programs. The agent stays in its org, but nobody has its token; with --delete it is deleted.",
 		Example: example("b2b leave --profile reviewer", "b2b leave --delete --yes"),
 	}
 	f := cmd.Flags()
@@ -81,8 +81,12 @@ func (r *run) undo(p *profile.Profile) (undone []configured, err error) {
 		program, ok := agentconfig.Find(was.Program)
 		var c *agentconfig.Change
 		if ok {
-			if c, err = program.Undo(r.app.Getenv, p.Name, was.Created); err != nil {
-				return undone, withHint(err, "Take the entry b2b out of the file by hand, then run this again.")
+			undo := program.Undo
+			if was.Hooks {
+				undo = program.UndoHooks
+			}
+			if c, err = undo(r.app.Getenv, p.Name, was.Created); err != nil {
+				return undone, withHint(err, "Take what is of b2b out of the file by hand, then run this again.")
 			}
 		}
 		if c != nil {

@@ -22,18 +22,21 @@ type configured struct {
 }
 
 func (a *App) setup() *cobra.Command {
-	var yes bool
+	var yes, hooks bool
 	cmd := &cobra.Command{
 		Use:   "setup [PROGRAM…]",
 		Short: "Let an agent program of this machine act as the agent",
 		Long: "Write the MCP server of the profile (b2b mcp) into the configuration of agent programs:\n" +
 			strings.Join(agentconfig.Names(), ", ") + ". Each change is shown before it is made;\n" +
-			"b2b leave takes them back. Without PROGRAM, list the programs that are found. No token is written.",
-		Example:   example("b2b setup", "b2b setup codex gemini", "b2b setup zed --yes --profile reviewer"),
+			"b2b leave takes them back. Without PROGRAM, list the programs that are found. No token is written.\n\n" +
+			"With --hooks, the program also runs b2b hook between its turns, so that it learns what is addressed\n" +
+			"to the agent: Claude Code, Codex, Gemini CLI and Cursor can.",
+		Example:   example("b2b setup", "b2b setup codex gemini", "b2b setup claude-code --hooks", "b2b setup zed --yes --profile reviewer"),
 		Args:      cobra.OnlyValidArgs,
 		ValidArgs: agentconfig.Names(),
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "make the changes without asking")
+	cmd.Flags().BoolVar(&hooks, "hooks", false, "let the program run b2b hook between its turns, too")
 	return a.verb(cmd, func(r *run, args []string) error {
 		if err := r.open(); err != nil {
 			return err
@@ -44,6 +47,11 @@ func (a *App) setup() *cobra.Command {
 		}
 		if len(args) > 0 {
 			done, err := r.configure(p, args, yes)
+			if err == nil && hooks {
+				var more []configured
+				more, err = r.hookUp(p, args, yes)
+				done = append(done, more...)
+			}
 			if err != nil {
 				return err
 			}
@@ -90,11 +98,10 @@ func (r *run) stored() (*profile.Profile, error) {
 
 // configure writes the server of a profile into programs, after the caller has agreed.
 func (r *run) configure(p *profile.Profile, names []string, yes bool) (done []configured, err error) {
-	command, err := r.app.Executable()
+	s, err := r.server(p)
 	if err != nil {
-		return nil, fmt.Errorf("find the file of this program: %w", err)
+		return nil, err
 	}
-	s := agentconfig.Server{Command: command, Profile: p.Name, ConfigHome: r.app.Getenv("XDG_CONFIG_HOME")}
 	var changes []*agentconfig.Change
 	for _, name := range names {
 		program, ok := agentconfig.Find(name)
@@ -108,26 +115,72 @@ func (r *run) configure(p *profile.Profile, names []string, yes bool) (done []co
 		changes = append(changes, c)
 	}
 	for _, c := range changes {
-		ok, err := r.change(c, yes)
-		done = append(done, configured{Program: c.Program.Name, Path: c.Path, Diff: c.Diff(), Done: ok})
+		made, err := r.make(p, c, yes)
+		done = append(done, made)
 		if err != nil {
 			return done, err
 		}
-		if !ok {
-			continue
-		}
-		p.Configured = slices.DeleteFunc(p.Configured, func(old profile.Configured) bool {
-			return old.Program == c.Program.Name && old.Path == c.Path
-		})
-		p.Configured = append(p.Configured, profile.Configured{Program: c.Program.Name, Path: c.Path, Created: !c.Exists})
-		if err := r.store.Save(p); err != nil {
-			return done, err
-		}
-		if !r.json {
+		if made.Done && !r.json {
 			r.out.Printf("%s acts as %s. %s\n", r.out.Bold(c.Program.Title), r.out.Bold(p.BotName), c.Program.Hint)
 		}
 	}
 	return done, nil
+}
+
+// hookUp writes the hooks of a profile into programs, after the caller has agreed.
+func (r *run) hookUp(p *profile.Profile, names []string, yes bool) (done []configured, err error) {
+	s, err := r.server(p)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		program, _ := agentconfig.Find(name) // configure has found it
+		if !program.HasHooks() {
+			r.note("%s runs no commands between its turns.", program.Title)
+			continue
+		}
+		c, err := program.AddHooks(r.app.Getenv, s)
+		if err != nil {
+			return done, err
+		}
+		made, err := r.make(p, c, yes)
+		done = append(done, made)
+		if err != nil {
+			return done, err
+		}
+		if made.Done && !r.json {
+			r.out.Printf("%s learns between its turns what is addressed to %s.\n", r.out.Bold(program.Title), r.out.Bold(p.BotName))
+			if name == "codex" {
+				r.note("Codex asks in its terminal whether it may run them.")
+			}
+		}
+	}
+	return done, nil
+}
+
+// server returns how programs start the MCP server and the hooks of a profile.
+func (r *run) server(p *profile.Profile) (agentconfig.Server, error) {
+	command, err := r.app.Executable()
+	if err != nil {
+		return agentconfig.Server{}, fmt.Errorf("find the file of this program: %w", err)
+	}
+	return agentconfig.Server{Command: command, Profile: p.Name, ConfigHome: r.app.Getenv("XDG_CONFIG_HOME")}, nil
+}
+
+// make makes a change, if the caller agrees, and notes it in the profile.
+func (r *run) make(p *profile.Profile, c *agentconfig.Change, yes bool) (configured, error) {
+	ok, err := r.change(c, yes)
+	made := configured{Program: c.Program.Name, Path: c.Path, Diff: c.Diff(), Done: ok}
+	if err != nil || !ok {
+		return made, err
+	}
+	created := !c.Exists
+	p.Configured = slices.DeleteFunc(p.Configured, func(old profile.Configured) bool {
+		created = created || old.Created && old.Path == c.Path // by this program before
+		return old.Program == c.Program.Name && old.Path == c.Path && old.Hooks == c.Hooks
+	})
+	p.Configured = append(p.Configured, profile.Configured{Program: c.Program.Name, Path: c.Path, Created: created, Hooks: c.Hooks})
+	return made, r.store.Save(p)
 }
 
 // change shows a change and makes it, if the caller agrees.

@@ -252,7 +252,7 @@ var scrubs = []struct {
 	{regexp.MustCompile(`"(cursor|stream_cursor|lease)":"[^"]*"`), `"$1":"<$1>"`},
 	{regexp.MustCompile(`\b[A-Z2-7]{26}\b`), "<request>"},
 	{regexp.MustCompile(`"traceparent":"[^"]*"`), `"traceparent":"<trace>"`},
-	{regexp.MustCompile(`server \d+\.\d+\.\d+, with [a-z-]+(, [a-z-]+)*;`), "server <version>, with <profiles>;"},
+	{regexp.MustCompile(`server \d+\.\d+\.\d+, with [a-z0-9-]+(, [a-z0-9-]+)*;`), "server <version>, with <profiles>;"},
 	{regexp.MustCompile(`(?m)^([0-9a-f]{16}|\{"ref":"[0-9a-f]{16}")`), "<ref>"},
 	{regexp.MustCompile(`127\.0\.0\.1:\d+`), "127.0.0.1:<port>"},
 	{regexp.MustCompile(`\(\d[\d.]*m?s\)`), "(<duration>)"},

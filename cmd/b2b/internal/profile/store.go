@@ -33,6 +33,8 @@ type Configured struct {
 	Path    string `json:"path"`
 	// Created reports that there was no such file before.
 	Created bool `json:"created,omitempty"`
+	// Hooks reports that it has hooks of the profile, not its MCP server.
+	Hooks bool `json:"hooks,omitempty"`
 }
 
 // Store is a folder of profiles; without a folder it has none.
