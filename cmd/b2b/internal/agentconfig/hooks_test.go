@@ -100,6 +100,34 @@ func TestHooks(t *testing.T) {
 	}
 }
 
+// OpenCode has a plugin of its own, which is replaced and removed as a whole.
+func TestPlugin(t *testing.T) {
+	t.Parallel()
+	getenv, p := machine(t), program(t, "opencode")
+	path := p.HooksPath(getenv)
+	for _, s := range []agentconfig.Server{reviewer, {Command: "/opt/b 2/b2b", Profile: "other", ConfigHome: "/x"}} {
+		c, err := p.AddHooks(getenv, s)
+		must(t, err)
+		must(t, c.Apply())
+		if strings.Contains(c.After, "{{") || !strings.Contains(c.After, `const profile = "`+s.Profile+`"`) {
+			t.Errorf("the plugin is\n%s", c.After)
+		}
+	}
+	if none, err := p.UndoHooks(getenv, "reviewer", true); err != nil || none != nil {
+		t.Errorf("the plugin of another profile is removed: %v, %v", none, err)
+	}
+	undo, err := p.UndoHooks(getenv, "other", true)
+	must(t, err)
+	must(t, undo.Apply())
+	if _, err := os.Stat(path); !os.IsNotExist(err) {
+		t.Errorf("the plugin is still there: %v", err)
+	}
+	write(t, path, "export const Mine = 1", 0o600)
+	if _, err := p.AddHooks(getenv, reviewer); err == nil || !strings.Contains(err.Error(), "not changed") {
+		t.Errorf("a plugin of somebody else is replaced: %v", err)
+	}
+}
+
 func TestHooksRefused(t *testing.T) {
 	t.Parallel()
 	for form, text := range map[string]string{"no JSON": "hooks:", "an array": "[]", "hooks that are none": `{"hooks": []}`, "an event that is none": `{"hooks": {"Stop": {}}}`} {
@@ -109,7 +137,7 @@ func TestHooksRefused(t *testing.T) {
 			t.Errorf("%s: %v", form, err)
 		}
 	}
-	for _, name := range []string{"opencode", "vscode", "zed"} {
+	for _, name := range []string{"vscode", "zed"} {
 		if program(t, name).HasHooks() {
 			t.Errorf("%s has hooks", name)
 		}

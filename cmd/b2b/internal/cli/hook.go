@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/b2b-protocol/b2b/cmd/b2b/internal/agentconfig"
 	b2b "github.com/b2b-protocol/b2b/sdk/go"
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
@@ -55,7 +56,7 @@ func (a *App) hook() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   hookName,
 		Short: "Tell an agent program between its turns what waits for its agent",
-		Long: "The hooks of Claude Code, Codex, Gemini CLI and Cursor: when a session starts, with a prompt, and\n" +
+		Long: "The hooks of Claude Code, Codex, Gemini CLI, Cursor and OpenCode: when a session starts, with a prompt, and\n" +
 			"at the end of a turn. They read the JSON of the program and write its answer. They say that\n" +
 			"something is addressed to the agent and where, never what: the agent reads that as data of others.",
 		Example: example("b2b hook start", "b2b hook stop", "b2b hook stop --park 1h", "b2b hook stop --wake --park 12h"),
@@ -86,17 +87,27 @@ func (a *App) hook() *cobra.Command {
 	return cmd
 }
 
+// hookPrograms lists the programs that b2b setup writes hooks for.
+func hookPrograms() (names []string) {
+	for _, p := range agentconfig.Programs() {
+		if p.HasHooks() {
+			names = append(names, p.Name)
+		}
+	}
+	return names
+}
+
 // hookTimeout is for hooks that a program waits for.
 func hookTimeout(s *verbSettings) { s.timeout = hookTime }
 
 func (h *hooking) flags(c *cobra.Command) {
-	c.Flags().StringVar(&h.program, "for", "claude-code", "the `program` that runs the hook: claude-code, codex, gemini or cursor")
+	c.Flags().StringVar(&h.program, "for", "claude-code", "the `program` that runs the hook: "+strings.Join(hookPrograms(), ", "))
 }
 
 // read returns what the program wrote.
 func (h *hooking) read(r *run) (*hookInput, error) {
-	if !slices.Contains([]string{"claude-code", "codex", "gemini", "cursor"}, h.program) {
-		return nil, usageError("--for %q is not claude-code, codex, gemini or cursor", h.program)
+	if !slices.Contains(hookPrograms(), h.program) {
+		return nil, usageError("--for %q is none of: %s", h.program, strings.Join(hookPrograms(), ", "))
 	}
 	in := &hookInput{}
 	if r.app.InTerminal {
@@ -135,6 +146,9 @@ func (h *hooking) begin(r *run) (*occasion, error) {
 	}
 	me, err := c.Bots.GetMe(r.ctx, &b2bv1.GetMeRequest{})
 	if err != nil {
+		return nil, err
+	}
+	if err := openInbox(r.ctx, c); err != nil {
 		return nil, err
 	}
 	n, err := r.openNotified(me.GetBot().GetId())
@@ -268,10 +282,17 @@ func (r *run) waiting(c *b2b.Client) ([]*b2bv1.Delivery, error) {
 	res, err := c.Deliveries.ListDeliveries(r.ctx, &b2bv1.ListDeliveriesRequest{
 		State: b2bv1.DeliveryState_DELIVERY_STATE_QUEUED.Enum(), Limit: proto.Int32(mostPage),
 	})
-	if b2b.CodeOf(err) == notFound {
-		return nil, nil
-	}
 	return res.GetItems(), err
+}
+
+// openInbox opens the inbox of a bot, if it has none yet, by a claim in no thread: it takes up nothing.
+// What is addressed to the agent from then on waits, although it has used no tool yet.
+func openInbox(ctx context.Context, c *b2b.Client) error {
+	_, err := c.Deliveries.ClaimInbox(ctx, &b2bv1.ClaimInboxRequest{ThreadId: proto.String("none")})
+	if b2b.CodeOf(err) == b2bv1.ErrorCode_ERROR_CODE_INSUFFICIENT_SCOPE {
+		return nil // it reads only: nothing can wait for it
+	}
+	return err
 }
 
 // summary says what waits and where. It has no text of others.

@@ -55,6 +55,21 @@ func (c *crew) waits(n int) {
 	c.inbox("the message is not in the inbox", func(all []*b2bv1.Delivery) bool { return len(all) == n })
 }
 
+// TestHookOpensInbox: what is sent after the first hook is not lost, although the agent has used no tool.
+func TestHookOpensInbox(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t)
+	const input = `{"session_id":"s","hook_event_name":"SessionStart"}`
+	if _, res := c.hook(input, "start"); res.status != 0 {
+		t.Fatalf("exit %d, %s", res.status, res.err)
+	}
+	c.send("hello")
+	c.waits(1)
+	if a, _ := c.hook(`{"session_id":"s","hook_event_name":"Stop"}`, "stop"); a.Decision != "block" {
+		t.Errorf("the answer is %+v", a)
+	}
+}
+
 func TestHookStart(t *testing.T) {
 	t.Parallel()
 	c := newCrew(t)

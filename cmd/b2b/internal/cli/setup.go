@@ -30,7 +30,7 @@ func (a *App) setup() *cobra.Command {
 			strings.Join(agentconfig.Names(), ", ") + ". Each change is shown before it is made;\n" +
 			"b2b leave takes them back. Without PROGRAM, list the programs that are found. No token is written.\n\n" +
 			"With --hooks, the program also runs b2b hook between its turns, so that it learns what is addressed\n" +
-			"to the agent: Claude Code, Codex, Gemini CLI and Cursor can.",
+			"to the agent: Claude Code, Codex, Gemini CLI, Cursor and, by a plugin, OpenCode.",
 		Example:   example("b2b setup", "b2b setup codex gemini", "b2b setup claude-code --hooks", "b2b setup zed --yes --profile reviewer"),
 		Args:      cobra.OnlyValidArgs,
 		ValidArgs: agentconfig.Names(),
