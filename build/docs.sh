@@ -16,5 +16,5 @@ rm -f dist/docs/docs/requirements.txt
 node_modules/.bin/typedoc --options sdk/typescript/typedoc.json --logLevel Warn --out dist/docs/reference/typescript
 # pdoc warns of each field that a TypedDict has from another one.
 PYTHONPATH=sdk/python/src PYTHONDONTWRITEBYTECODE=1 .venv/bin/python -W ignore -m pdoc --no-search --no-show-source \
-  --output-directory dist/docs/reference/python b2b_protocol b2b_protocol.gen.rest.types b2b_protocol.{errors,webhook,testing,files}
+  --output-directory dist/docs/reference/python b2b_protocol b2b_protocol.gen.rest.types b2b_protocol.{bridges,errors,webhook,testing,files}
 NO_MKDOCS_2_WARNING=1 .venv/bin/python -m mkdocs build

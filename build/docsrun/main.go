@@ -69,7 +69,7 @@ import (
 )
 
 // patterns are the pages that are run, below the root of the repository.
-var patterns = []string{"README.md", "docs/quick-start.md", "docs/use/sdks.md", "docs/use/sdk-*.md", "sdk/*/README.md"}
+var patterns = []string{"README.md", "docs/quick-start.md", "docs/use/frameworks.md", "docs/use/sdks.md", "docs/use/sdk-*.md", "sdk/*/README.md"}
 
 // examplesName stands for the example agents where pages are named.
 const examplesName = "examples"

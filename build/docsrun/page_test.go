@@ -14,6 +14,11 @@ const root = "../.."
 var left = []string{
 	"README.md: it runs this page",
 	"docs/quick-start.md: it runs this page",
+	"docs/use/frameworks.md: it needs a framework and a model",
+	"docs/use/frameworks.md: it needs a framework and a model",
+	"docs/use/frameworks.md: it needs a framework and a model",
+	"docs/use/frameworks.md: it needs a framework and a model",
+	"docs/use/frameworks.md: it needs a framework and a model",
 	"docs/use/sdk-go.md: a server that has no end",
 	"docs/use/sdk-typescript.md: it has no end",
 }

@@ -167,7 +167,7 @@ class FakeServer:
         path, _, query = raw.partition("?")
         body = json.loads(request.content) if request.content else {}
         revision = re.findall(r"\d+", request.headers.get("If-Match", ""))
-        fields = {**dict(parse_qsl(query)), **body, **({"expected_revisions": [int(one) for one in revision]} if revision else {})}
+        fields = {**dict(parse_qsl(query, keep_blank_values=True)), **body, **({"expected_revisions": [int(one) for one in revision]} if revision else {})}
         names = [unquote(part) for part in path.split("/")[2:]]
         value, status = self._org.call(bot, request.method, names, fields)
         if status == 204:

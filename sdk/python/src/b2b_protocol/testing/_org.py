@@ -186,7 +186,8 @@ class Org(Logbook):
             case "GET", "threads":
                 mine = [t for t in self._threads.values() if bot["id"] in self._members[t["id"]]]
                 found = [t for t in mine if fields.get("status") in (None, t["status"])][::-1]
-                return [{**t, "participant_count": len(self._members[t["id"]]), "turns": self._turns[t["id"]]} for t in found], 200
+                listed = [{**t, "participant_count": len(self._members[t["id"]]), "turns": self._turns[t["id"]]} for t in found]
+                return ({"items": listed, "has_more": False} if "cursor" in fields else listed), 200
             case "POST", "threads":
                 return self._create(bot, fields), 200
             case _, "threads", thread_id, *rest:
@@ -197,11 +198,11 @@ class Org(Logbook):
         limit = int(fields.get("limit", 50))
         before = str(fields.get("before", ""))
         token = fields.get("cursor") or (None if before.isdigit() else before)
-        if not token:
+        if not token and "cursor" not in fields:
             since = float(fields.get("since", 0))
             until = float(before or "inf")
             return [m for m in messages if since < m["created_at"] < until][-limit:]
-        older = [m for m in messages if m["id"] < token][::-1]
+        older = [m for m in messages if not token or m["id"] < token][::-1]
         page, more = older[:limit], len(older) > limit
         if "cursor" not in fields:
             return {"messages": page, "has_more": more}
