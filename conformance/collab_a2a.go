@@ -17,7 +17,9 @@ func a2aChecks() []Check {
 		{[]string{"B2B-A2A-002", "B2B-A2A-003"}, "a bot that opts in has a card, which its org can show to anybody", a2aCards},
 		{[]string{"B2B-A2A-004"}, "a token with the scope a2a gives tasks, and does nothing else", a2aScopes},
 		{[]string{"B2B-A2A-005", "B2B-A2A-006", "B2B-A2A-015"}, "a message begins a task, which is a thread, and a repeated one does not", a2aTasks},
+		{[]string{"B2B-A2A-005"}, "a repeated message changes nothing, and a refused one leaves nothing", a2aRepeats},
 		{[]string{"B2B-A2A-005", "B2B-A2A-010", "B2B-A2A-014"}, "the state of a task is that of its thread", a2aStates},
+		{[]string{"B2B-A2A-010", "B2B-A2A-014", "B2B-DEC-001"}, "a blocked task goes on with an answer, or is canceled, unless a decision holds it", a2aBlocked},
 		{[]string{"B2B-A2A-011"}, "a client that waits gets the answer", a2aWaits},
 		{[]string{"B2B-A2A-012"}, "a client that streams gets what is said and made until the task ends", a2aStreams},
 		{[]string{"B2B-A2A-013"}, "tasks are listed with filters, in pages", a2aLists},
@@ -86,6 +88,11 @@ func a2aCredentials(t *T) {
 		t.Do("POST", a2aPath+id, a.client, get, version).Refused(404, "NOT_FOUND")
 	}
 	t.Do("POST", a.path, t.Org().Bot("stranger"), get, version).Refused(404, "NOT_FOUND")
+	for _, path := range []string{"", "//tasks", "/nothing", "/tasks/x/y", "/files/x/y", "/files/../tasks"} {
+		t.Get(a.path+path, a.client, version).Refused(404, "NOT_FOUND")
+	}
+	t.Do("POST", a.path, a.client, J{"jsonrpc": "2.0", "id": 1, "method": "ListTasks"}, version).Status(200).Equal("result.totalSize", 0)
+	a.rpc(a.agent, "SendMessage", message("own", "to myself", nil)).reason("INVALID_PARAMS")
 	for _, other := range []string{"", "0.3", "2.0"} {
 		t.Do("POST", a.path, a.client, get, Header("A2A-Version", other)).Status(200).reason("VERSION_NOT_SUPPORTED")
 	}
@@ -124,9 +131,10 @@ func a2aScopes(t *T) {
 	guest := a.client.Scoped("a2a")
 	task := a.rpc(guest, "SendMessage", message("m1", "hello", nil)).Str("result.task.id")
 	a.rpc(guest, "GetTask", J{"id": task}).Equal("result.id", task)
-	for _, path := range []string{"/api/threads", "/api/bots", thr(task, "/messages"), "/api/me", "/api/events"} {
+	for _, path := range []string{"/api/threads", "/api/bots", thr(task, "/messages"), "/api/me", "/api/events", "/api/org"} {
 		t.Get(path, guest).Refused(403, "INSUFFICIENT_SCOPE")
 	}
+	t.Do("POST", "/api/ws-ticket", guest, J{}).Refused(403, "INSUFFICIENT_SCOPE")
 	t.Do("POST", "/api/send", guest, J{"to": "agent", "content": "x"}).Refused(403, "INSUFFICIENT_SCOPE")
 	t.Do("POST", thr(task, "/messages"), guest, J{"content": "x"}).Refused(403, "INSUFFICIENT_SCOPE")
 	a.rpc(a.client.Scoped("read", "thread"), "GetTask", J{"id": task}).Equal("result.id", task)
@@ -162,12 +170,72 @@ func a2aTasks(t *T) {
 	for what, bad := range map[string]J{
 		"no id": {"messageId": ""}, "an agent's role": {"role": "ROLE_AGENT"}, "no parts": {"parts": []J{}},
 		"another context": {"taskId": id, "contextId": "ctx-2"}, "a space in the context": {"contextId": "a b"}, "a script as a link": {"parts": []J{{"url": "javascript:x"}}},
+		"a number as data": {"parts": []J{{"data": 5}}}, "too many parts": {"parts": many(51, J{"raw": "YQ=="})}, "large metadata": {"metadata": J{"x": strings.Repeat("x", 17000)}},
 	} {
 		if r := a.rpc(a.client, "SendMessage", message("bad", "x", bad)); r.Str("error.data.0.reason") != "INVALID_PARAMS" {
 			t.Errorf("%s: a message with %s was accepted", r, what)
 		}
 	}
 	a.rpc(a.client, "SendMessage", message("m4", "x", J{"taskId": "nothing"})).reason("TASK_NOT_FOUND")
+}
+
+func many(n int, part J) []J {
+	out := make([]J, n)
+	for i := range out {
+		out[i] = part
+	}
+	return out
+}
+
+func a2aRepeats(t *T) {
+	a := t.a2aAgent()
+	id := a.give("m1", "one", nil).Str("result.task.id")
+	a.rpc(a.client, "SendMessage", message("m1", "another", nil)).reason("INVALID_PARAMS")
+	a.task(id, "SUBMITTED").Len("result.history", 1)
+	t.Do("PATCH", "/api/me/name", a.agent, J{"name": "renamed"}).OK()
+	a.give("m1", "one", nil).Equal("result.task.id", id).Len("result.task.history", 1)
+	t.say(a.agent, id, "and?").OK()
+	a.give("m2", "two", J{"taskId": id})
+	t.patch(a.agent, id, J{"status": "blocked"}).OK()
+	for range 2 {
+		a.give("m1", "one", nil).Equal("result.task.id", id)
+	}
+	t.Get(thr(id, ""), a.agent).OK().Equal("status", "blocked")
+	a.give("m2", "two", J{"taskId": id}).Len("result.task.history", 3) // as if the first attempt had ended before the thread was active again
+	a.rpc(a.client, "SendMessage", message("m2", "three", J{"taskId": id})).reason("INVALID_PARAMS")
+	a.rpc(a.client, "SendMessage", message("m3", "", J{"parts": []J{{"data": 5}}})).reason("INVALID_PARAMS")
+	a.rpc(a.client, "SendMessage", message("m3", "", J{"parts": many(51, J{"raw": "YQ=="})})).reason("INVALID_PARAMS")
+	a.rpc(a.client, "ListTasks", J{}).Equal("result.totalSize", 1)
+	program := J{"parts": []J{{"text": "as a text"}, {"raw": "f0VMRgIBAQ==", "filename": "a.bin", "mediaType": "application/x-executable"}}}
+	a.rpc(a.client, "SendMessage", message("m3", "", program)).Has("error.code")
+	fixed := a.give("m3", "as a text", nil).Equal("result.task.status.state", "TASK_STATE_SUBMITTED").Str("result.task.id")
+	t.say(a.agent, fixed, "thanks").OK()
+	a.task(fixed, "INPUT_REQUIRED")
+}
+
+func a2aBlocked(t *T) {
+	a := t.a2aAgent()
+	blocked := func(message string) string {
+		id := a.give(message, "hello", nil).Str("result.task.id")
+		t.say(a.agent, id, "which one?").OK()
+		return id
+	}
+	plain := blocked("m1")
+	t.patch(a.agent, plain, J{"status": "blocked"}).OK()
+	a.rpc(a.client, "CancelTask", J{"id": plain}).Equal("result.status.state", "TASK_STATE_CANCELED")
+	for kind, state := range map[string]string{"choose": "INPUT_REQUIRED", "approve": "AUTH_REQUIRED"} {
+		id := blocked("of " + kind)
+		ask := J{"question": "which?", "kind": kind, "blocks": true, "humans": true}
+		if kind == "choose" {
+			ask["choices"] = []string{"a", "b"}
+		}
+		decision := t.Do("POST", thr(id, "/decisions"), a.agent, ask).Status(201).Str("id")
+		a.task(id, state)
+		a.give("answer to "+kind, "take a", J{"taskId": id}).Equal("result.task.status.state", "TASK_STATE_"+state)
+		a.rpc(a.client, "CancelTask", J{"id": id}).reason("TASK_NOT_CANCELABLE")
+		t.Do("POST", "/api/decisions/"+decision+"/withdraw", a.agent, J{}).OK()
+		a.rpc(a.client, "CancelTask", J{"id": id}).Equal("result.status.state", "TASK_STATE_CANCELED")
+	}
 }
 
 func a2aStates(t *T) {

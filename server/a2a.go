@@ -42,7 +42,7 @@ func (b *a2aBinding) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		b.servePublicCard(w, r, agent)
 		return
 	}
-	b.admit(w, r, "a2a", func(r *http.Request) error {
+	b.admit(w, r, "a2a", func(w http.ResponseWriter, r *http.Request) error {
 		info := call.From(r.Context())
 		return apiError(b.agents.Serve(w, r.WithContext(call.ThroughA2A(r.Context())), a2a.Request{
 			Caller: info.Caller.BotID, Agent: agent, Base: info.BaseURL, Path: path,
@@ -55,7 +55,10 @@ func apiError(err error) error {
 	if err == nil {
 		return nil
 	}
-	if errors.Is(err, a2a.ErrNoAgent) || b2b.CodeOf(err) == b2bv1.ErrorCode_ERROR_CODE_NOT_FOUND {
+	switch {
+	case errors.Is(err, a2a.ErrNoPath):
+		return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_NOT_FOUND, "Not found")
+	case errors.Is(err, a2a.ErrNoAgent):
 		return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_NOT_FOUND, "There is no such agent").
 			WithHint("A bot is an agent of A2A once its profile has protocols.a2a.")
 	}

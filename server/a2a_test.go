@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/a2aproject/a2a-go/v2/a2a"
 	"github.com/a2aproject/a2a-go/v2/a2aclient"
@@ -476,5 +477,104 @@ func TestA2AOff(t *testing.T) {
 		if a := n.send(nobody, "GET", "/api/version", nil); strings.Contains(a.body, `"a2a"`) != on {
 			t.Errorf("on is %v: %v", on, a)
 		}
+	}
+}
+
+// A client that gives up in the middle of a request, and repeats it, has one task with one message, which
+// goes on (B2B-A2A-005).
+func TestA2AGivesUp(t *testing.T) {
+	t.Parallel()
+	s := newA2AScene(t)
+	c := s.client(s.tokens["client"], a2a.TransportProtocolJSONRPC)
+	owner := bearer("worker", "admin bot", "full", s.tokens["worker"])
+	s.must(t, owner, "PATCH", "/api/org/settings", map[string]any{"threads_per_hour_per_bot": 1000, "messages_per_minute_per_bot": 10000})
+	for i := range 40 {
+		m := text("hello")
+		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i)*500*time.Microsecond)
+		_, _ = c.SendMessage(ctx, &a2a.SendMessageRequest{Message: m}) // it was in time, or not
+		cancel()
+		task := s.send(c, m)
+		if said := saidIn(task); task.Status.State != a2a.TaskStateInputRequired || len(said) != 2 {
+			t.Fatalf("attempt %d: the task is %s with %q", i, task.Status.State, said)
+		}
+	}
+}
+
+// What passes is no failure of the server (B2B-A2A-001).
+func TestA2ARateLimit(t *testing.T) {
+	t.Parallel()
+	s := newA2AScene(t)
+	owner := bearer("worker", "admin bot", "full", s.tokens["worker"])
+	s.must(t, owner, "PATCH", "/api/org/settings", map[string]any{"threads_per_hour_per_bot": 1})
+	member := bearer("client", "bot", "full", s.tokens["client"])
+	send := func(id string) answer {
+		body := `{"message":{"messageId":"` + id + `","role":"ROLE_USER","parts":[{"text":"wait"}]},"configuration":{"returnImmediately":true}}`
+		return s.node.send(member, "POST", "/a2a/"+s.agentID+"/message:send", []byte(body), "Content-Type", "application/json", "A2A-Version", "1.0")
+	}
+	if a := send("m1"); a.status != 200 {
+		t.Fatal(a)
+	}
+	if a := send("m2"); a.status != 429 || a.header.Get("Retry-After") == "" || !strings.Contains(a.body, "RATE_LIMITED") {
+		t.Errorf("beyond the limit: %v, Retry-After %q", a, a.header.Get("Retry-After"))
+	}
+	s.must(t, owner, "PATCH", "/api/org/settings", map[string]any{"threads_per_hour_per_bot": 10})
+	if a := send("m2"); a.status != 200 || !strings.Contains(a.body, "TASK_STATE_SUBMITTED") {
+		t.Errorf("the same message, later: %v", a)
+	}
+}
+
+// Responses are bounded in bytes, however large what they have is (B2B-A2A-013, 015).
+func TestA2AResponsesAreBounded(t *testing.T) {
+	t.Parallel()
+	s := newA2AScene(t)
+	c := s.client(s.tokens["client"], a2a.TransportProtocolHTTPJSON)
+	large := strings.Repeat("x", 900<<10)
+	for range 6 {
+		m := a2a.NewMessage(a2a.MessageRoleUser, a2a.NewTextPart("wait"), a2a.NewDataPart(map[string]any{"x": large}))
+		if _, err := c.SendMessage(t.Context(), &a2a.SendMessageRequest{Message: m, Config: &a2a.SendMessageConfig{ReturnImmediately: true}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var all, pages int
+	for token := ""; ; {
+		some := 100
+		res, err := c.ListTasks(t.Context(), &a2a.ListTasksRequest{PageToken: token, HistoryLength: &some})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(res.Tasks) > 5 || res.TotalSize != 6 {
+			t.Errorf("a page has %d tasks of %d", len(res.Tasks), res.TotalSize)
+		}
+		all, pages = all+len(res.Tasks), pages+1
+		if token = res.NextPageToken; token == "" {
+			break
+		}
+	}
+	if all != 6 || pages < 2 {
+		t.Errorf("%d tasks on %d pages", all, pages)
+	}
+	task := s.send(c, text("hello"))
+	for i := range 4 {
+		_, err := s.worker.Artifacts.AddArtifact(t.Context(), &b2bv1.AddArtifactRequest{
+			ThreadId: string(task.ID), ArtifactKey: proto.String(string(rune('a' + i))), Content: &large,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := c.GetTask(t.Context(), &a2a.GetTaskRequest{ID: task.ID})
+	if err != nil || len(got.Artifacts) != 4 {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	var left, have int
+	for _, artifact := range got.Artifacts {
+		if artifact.Metadata["left_out"] != nil {
+			left++
+		} else if artifact.Parts[0].Text() == large {
+			have++
+		}
+	}
+	if have != 2 || left != 2 {
+		t.Errorf("%d artifacts have their content, of %d it is left out", have, left)
 	}
 }

@@ -24,6 +24,7 @@ type door struct {
 	edge     call.Edge
 	pipeline *call.Pipeline
 	intake   *intake.Budget
+	answers  *intake.Answers
 	log      *slog.Logger
 	client   *b2b.Client     // of this server, for the caller of the request in the context
 	stopping context.Context // ends when the server stops: requests that wait end
@@ -33,16 +34,16 @@ type door struct {
 const element = 96
 
 // newDoor returns the door. self returns the handler of the server.
-func newDoor(stopping context.Context, edge call.Edge, pipeline *call.Pipeline, budget *intake.Budget, log *slog.Logger, self func() http.Handler) *door {
+func newDoor(stopping context.Context, edge call.Edge, pipeline *call.Pipeline, budget *intake.Budget, answers *intake.Answers, log *slog.Logger, self func() http.Handler) *door {
 	return &door{
-		stopping: stopping, edge: edge, pipeline: pipeline, intake: budget, log: log,
+		stopping: stopping, edge: edge, pipeline: pipeline, intake: budget, answers: answers, log: log,
 		client: b2b.New("http://b2b.internal"+edge.BasePath, b2b.WithHTTPClient(inProcess{self}), b2b.WithRetries(0)),
 	}
 }
 
 // admit authenticates the caller of a request, reads the body, and passes both to next. Only a bearer
 // token counts. An error of next, which has written nothing then, is the response.
-func (d *door) admit(w http.ResponseWriter, r *http.Request, via string, next func(*http.Request) error) {
+func (d *door) admit(w http.ResponseWriter, r *http.Request, via string, next func(http.ResponseWriter, *http.Request) error) {
 	info := d.edge.Info(r, via)
 	info.Credentials.SessionID, info.Credentials.CrossSite = "", false
 	reservation := d.intake.Begin(info)
@@ -57,10 +58,48 @@ func (d *door) admit(w http.ResponseWriter, r *http.Request, via string, next fu
 	defer context.AfterFunc(d.stopping, cancel)() // its result says whether it was in time
 	in := r.WithContext(call.WithInfo(within(ctx, r), info))
 	in.Body, in.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
-	if err := next(in); err != nil {
+	if err := next(&held{ResponseWriter: w, door: d, info: info, request: r}, in); err != nil {
 		d.refuse(w, r, info, err)
 	}
 }
+
+// held is a response of which large parts count as memory of the caller's org until its client has read
+// them (B2B-LIM-035).
+type held struct {
+	http.ResponseWriter
+	door    *door
+	info    *call.Info
+	request *http.Request
+	begun   bool
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (h *held) WriteHeader(status int) {
+	h.begun = true
+	h.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements http.ResponseWriter.
+func (h *held) Write(p []byte) (int, error) {
+	reservation, err := h.door.answers.Hold(h.request.Context(), h.info, int64(len(p)))
+	defer reservation.End()
+	switch {
+	case err != nil && h.begun:
+		return 0, err
+	case err != nil: // it is the response
+		h.begun = true
+		h.door.refuse(h.ResponseWriter, h.request, h.info, err)
+		return len(p), nil
+	}
+	h.begun = true
+	return h.ResponseWriter.Write(p)
+}
+
+// Flush implements http.Flusher.
+func (h *held) Flush() { _ = http.NewResponseController(h.ResponseWriter).Flush() } // an error means that the client is gone
+
+// Unwrap serves http.ResponseController.
+func (h *held) Unwrap() http.ResponseWriter { return h.ResponseWriter }
 
 func (d *door) refuse(w http.ResponseWriter, r *http.Request, info *call.Info, err error) {
 	d.pipeline.Refused(r.Context(), info, err)

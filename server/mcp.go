@@ -28,7 +28,7 @@ func newMCP(d *door) *mcpBinding {
 
 // ServeHTTP implements http.Handler.
 func (b *mcpBinding) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	b.admit(w, r, "mcp", func(r *http.Request) error {
+	b.admit(w, r, "mcp", func(w http.ResponseWriter, r *http.Request) error {
 		b.next.ServeHTTP(w, r)
 		return nil
 	})

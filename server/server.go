@@ -255,7 +255,7 @@ func (s *Server) wire(ctx context.Context) (err error) {
 		Store: s.store, Tickets: tickets, Edge: proxies, Intake: bodies, Log: s.log, AccessLog: s.access, Stall: c.Limits.Stall,
 	})
 	var overMCP, overA2A http.Handler // nil: off
-	entrance := newDoor(s.streams, proxies, pipeline, bodies, s.log, s.Handler)
+	entrance := newDoor(s.streams, proxies, pipeline, bodies, answers, s.log, s.Handler)
 	if c.MCP {
 		overMCP = newMCP(entrance)
 	}

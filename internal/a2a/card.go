@@ -104,7 +104,7 @@ func (h *Handler) ServePublicCard(w http.ResponseWriter, r *http.Request, bot *b
 
 func (h *Handler) serveCard(w http.ResponseWriter, r *http.Request, bot *b2bv1.Bot, at places) error {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		return ErrNoAgent
+		return ErrNoPath
 	}
 	text, err := json.Marshal(cardOf(bot, at))
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 
 	"connectrpc.com/connect"
@@ -50,7 +51,46 @@ func errorOf(err error) error {
 		meta["retry_after"] = fmt.Sprint(after)
 		text += fmt.Sprintf(" (retry after %d s)", after)
 	}
-	return a2a.NewError(kindOf(detail.GetCode()), text).WithErrorInfoMeta(meta)
+	return &refusal{a2a.NewError(kindOf(detail.GetCode()), text).WithErrorInfoMeta(meta), detail.GetCode(), detail.GetRetryAfter()}
+}
+
+// refusal is the error of a call of the server.
+type refusal struct {
+	of    *a2a.Error
+	code  b2bv1.ErrorCode
+	after int32 // seconds until it may succeed; 0: unknown
+}
+
+// Error implements error.
+func (r *refusal) Error() string { return r.of.Error() }
+
+// Unwrap returns the error of A2A.
+func (r *refusal) Unwrap() error { return r.of }
+
+// status returns the status of HTTP for a refusal that passes; 0: that of the error of A2A.
+func (r *refusal) status() int {
+	switch r.code {
+	case b2bv1.ErrorCode_ERROR_CODE_RATE_LIMITED, b2bv1.ErrorCode_ERROR_CODE_TOO_MANY_STREAMS, b2bv1.ErrorCode_ERROR_CODE_TURN_LIMIT,
+		b2bv1.ErrorCode_ERROR_CODE_BUDGET_EXCEEDED, b2bv1.ErrorCode_ERROR_CODE_QUOTA_EXCEEDED:
+		return http.StatusTooManyRequests
+	case b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE:
+		return http.StatusServiceUnavailable
+	}
+	return 0
+}
+
+// refusedForGood reports whether the same message would be refused again.
+func refusedForGood(err error) bool {
+	var r *refusal
+	if !errors.As(err, &r) {
+		return errors.Is(err, a2a.ErrInvalidParams)
+	}
+	switch r.code {
+	case b2bv1.ErrorCode_ERROR_CODE_VALIDATION_ERROR, b2bv1.ErrorCode_ERROR_CODE_PAYLOAD_TOO_LARGE, b2bv1.ErrorCode_ERROR_CODE_FILE_TOO_LARGE,
+		b2bv1.ErrorCode_ERROR_CODE_UNSUPPORTED_MEDIA_TYPE, b2bv1.ErrorCode_ERROR_CODE_UPLOAD_ERROR:
+		return true
+	}
+	return false
 }
 
 // kindOf returns the error of A2A that is nearest to a code.
@@ -69,7 +109,8 @@ func kindOf(code b2bv1.ErrorCode) error {
 		return a2a.ErrUnsupportedContentType
 	case b2bv1.ErrorCode_ERROR_CODE_NOT_FOUND:
 		return a2a.ErrTaskNotFound
-	case b2bv1.ErrorCode_ERROR_CODE_THREAD_CLOSED, b2bv1.ErrorCode_ERROR_CODE_THREAD_TERMINAL:
+	case b2bv1.ErrorCode_ERROR_CODE_DECISION_OPEN, b2bv1.ErrorCode_ERROR_CODE_INVALID_TRANSITION,
+		b2bv1.ErrorCode_ERROR_CODE_THREAD_CLOSED, b2bv1.ErrorCode_ERROR_CODE_THREAD_TERMINAL:
 		return a2a.ErrUnsupportedOperation
 	}
 	return a2a.ErrServerError

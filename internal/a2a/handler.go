@@ -1,10 +1,16 @@
 package a2a
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
+	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -17,7 +23,8 @@ import (
 
 const (
 	usualWait = 50 * time.Second // of a SendMessage for an answer
-	keepAlive = 15 * time.Second // between the comments of a stream that is silent
+	// keepAlive is how often a silent stream has a comment: some clients wait 5 seconds for anything.
+	keepAlive = 4 * time.Second
 )
 
 // Config configures New.
@@ -42,7 +49,7 @@ func New(c Config) *Handler {
 		h.wait = usualWait
 	}
 	// The library logs with the content of requests; the calls of the server are logged anyway.
-	in := &a2asrv.InterceptedHandler{Handler: h, Interceptors: []a2asrv.CallInterceptor{version{}}, Logger: slog.New(slog.DiscardHandler)}
+	in := &a2asrv.InterceptedHandler{Handler: h, Interceptors: []a2asrv.CallInterceptor{version{}, refusals{}}, Logger: slog.New(slog.DiscardHandler)}
 	options := []a2asrv.TransportOption{a2asrv.WithTransportKeepAlive(keepAlive), a2asrv.WithTransportPanicHandler(h.panicked)}
 	h.rpc, h.rest = a2asrv.NewJSONRPCHandler(in, options...), a2asrv.NewRESTHandler(in, options...)
 	return h
@@ -69,29 +76,107 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, req Request) err
 		return err
 	}
 	ctx := context.WithValue(r.Context(), callerKey{}, c)
+	reads := r.Method == http.MethodGet || r.Method == http.MethodHead
+	file, ofFile := strings.CutPrefix(req.Path, "/files/")
 	switch {
-	case req.Path == a2asrv.WellKnownAgentCardPath:
+	case req.Path == a2asrv.WellKnownAgentCardPath && reads:
 		return h.serveCard(w, r, c.bot, c.places)
 	case req.Path == "" && r.Method == http.MethodPost:
-		h.rpc.ServeHTTP(w, r.WithContext(ctx))
+		in, err := withParams(r)
+		if err != nil {
+			return err
+		}
+		h.rpc.ServeHTTP(w, in.WithContext(ctx))
 		return nil
-	case strings.HasPrefix(req.Path, "/files/"):
-		return h.serveFile(ctx, w, strings.TrimPrefix(req.Path, "/files/"))
+	case ofFile && reads && !strings.Contains(file, "/"):
+		return h.serveFile(ctx, w, file)
+	case !served(r.Method, req.Path):
+		return ErrNoPath
 	}
 	in := r.WithContext(ctx)
 	u := *r.URL
 	u.Path, u.RawPath = req.Path, ""
 	in.URL = &u
-	h.rest.ServeHTTP(w, in)
+	h.rest.ServeHTTP(&passing{ResponseWriter: w, of: c}, in)
 	return nil
 }
 
-// ErrNoAgent is the error of Serve for a bot that is not there, or does not serve A2A.
-var ErrNoAgent = errors.New("a2a: there is no such agent")
+// paths are those of the binding to HTTP, as the library has them (A2A 1.0, 11.3).
+var paths = regexp.MustCompile(`^(POST /message:(send|stream)|GET /tasks|(GET|POST) /tasks/[^/]+|(GET|POST) /tasks/[^/]+/pushNotificationConfigs|` +
+	`(GET|DELETE) /tasks/[^/]+/pushNotificationConfigs/[^/]+|GET /extendedAgentCard)$`)
+
+func served(method, path string) bool { return paths.MatchString(method + " " + path) }
+
+// The errors of Serve: for a bot that is not there, or does not serve A2A, and for a path that there is
+// not.
+var (
+	ErrNoAgent = errors.New("a2a: there is no such agent")
+	ErrNoPath  = errors.New("a2a: there is no such path")
+)
+
+// withParams returns a request of JSON-RPC with parameters, which the library wants and JSON-RPC does not.
+func withParams(r *http.Request) (*http.Request, error) {
+	if r.ContentLength > mostBare {
+		return r, nil
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, fmt.Errorf("read a request: %w", err)
+	}
+	var keys map[string]json.RawMessage
+	if json.Unmarshal(body, &keys) == nil && keys["method"] != nil && keys["params"] == nil {
+		keys["params"] = json.RawMessage("{}")
+		if body, err = json.Marshal(keys); err != nil {
+			return nil, fmt.Errorf("encode a request: %w", err)
+		}
+	}
+	in := r.WithContext(r.Context())
+	in.Body, in.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	return in, nil
+}
+
+// mostBare is how many bytes a request without parameters has at most.
+const mostBare = 1 << 10
+
+// passing sends the status of a refusal that passes, which the library takes for a failure of the server.
+type passing struct {
+	http.ResponseWriter
+	of *caller
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (p *passing) WriteHeader(status int) {
+	if r := p.of.refused; r != nil && status >= http.StatusInternalServerError && r.status() != 0 {
+		status = r.status()
+		if r.after > 0 {
+			p.Header().Set("Retry-After", strconv.Itoa(int(r.after)))
+		}
+	}
+	p.ResponseWriter.WriteHeader(status)
+}
+
+// Flush implements http.Flusher.
+func (p *passing) Flush() { _ = http.NewResponseController(p.ResponseWriter).Flush() } // an error means that the client is gone
+
+// refusals keeps the refusal of a call for the response.
+type refusals struct {
+	a2asrv.PassthroughCallInterceptor
+}
+
+// After implements a2asrv.CallInterceptor.
+func (refusals) After(ctx context.Context, _ *a2asrv.CallContext, r *a2asrv.Response) error {
+	if c := callerOf(ctx); c != nil {
+		errors.As(r.Err, &c.refused)
+	}
+	return nil
+}
 
 // caller finds the agent of a request.
 func (h *Handler) caller(ctx context.Context, req Request) (*caller, error) {
 	res, err := h.client.Bots.GetBot(ctx, &b2bv1.GetBotRequest{Id: req.Agent})
+	if b2b.CodeOf(err) == b2bv1.ErrorCode_ERROR_CODE_NOT_FOUND {
+		return nil, ErrNoAgent
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -156,13 +241,19 @@ func (h *Handler) CancelTask(ctx context.Context, req *a2a.CancelTaskRequest) (*
 	if v.task.Status.State.Terminal() {
 		return nil, ended
 	}
-	_, err = h.client.Threads.UpdateThread(ctx, &b2bv1.UpdateThreadRequest{
-		ThreadId: v.thread.GetId(), Status: b2bv1.ThreadStatus_THREAD_STATUS_CLOSED.Enum(), CloseReason: b2bv1.CloseReason_CLOSE_REASON_MANUAL.Enum(),
-	})
-	switch kind := b2b.CodeOf(err); {
-	case kind == b2bv1.ErrorCode_ERROR_CODE_THREAD_CLOSED, kind == b2bv1.ErrorCode_ERROR_CODE_THREAD_TERMINAL: // it ended meanwhile
-		return nil, ended
-	case err != nil:
+	if v.thread.GetStatus() == b2bv1.ThreadStatus_THREAD_STATUS_BLOCKED { // from which a thread is not closed
+		err = h.setStatus(ctx, v.thread, b2bv1.ThreadStatus_THREAD_STATUS_ACTIVE, nil)
+	}
+	if err == nil || b2b.CodeOf(err) == b2bv1.ErrorCode_ERROR_CODE_INVALID_TRANSITION {
+		err = h.setStatus(ctx, v.thread, b2bv1.ThreadStatus_THREAD_STATUS_CLOSED, b2bv1.CloseReason_CLOSE_REASON_MANUAL.Enum())
+	}
+	switch b2b.CodeOf(err) {
+	case b2bv1.ErrorCode_ERROR_CODE_DECISION_OPEN:
+		return nil, a2a.NewError(a2a.ErrTaskNotCancelable, "the task waits for a decision of its org, which must be made or withdrawn first")
+	case b2bv1.ErrorCode_ERROR_CODE_THREAD_CLOSED, b2bv1.ErrorCode_ERROR_CODE_THREAD_TERMINAL, b2bv1.ErrorCode_ERROR_CODE_INVALID_TRANSITION:
+		return nil, ended // meanwhile
+	}
+	if err != nil {
 		return nil, errorOf(err)
 	}
 	return h.whole(ctx, c, req.ID, mostHistory)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -48,11 +49,11 @@ func (h *Handler) ListTasks(ctx context.Context, req *a2a.ListTasksRequest) (*a2
 		return nil, err
 	}
 	found := make([]*a2a.Task, 0, size)
-	res := &a2a.ListTasksResponse{PageSize: size}
+	res, bytes := &a2a.ListTasksResponse{PageSize: size}, 0
 	filtered := req.Status != a2a.TaskStateUnspecified
 	for _, t := range threads {
 		var task *a2a.Task
-		onPage := after.before(t) && len(found) < size
+		onPage := after.before(t) && len(found) < size && res.NextPageToken == ""
 		if onPage || filtered {
 			v, err := h.viewOf(ctx, c, t, history)
 			if err != nil {
@@ -61,26 +62,45 @@ func (h *Handler) ListTasks(ctx context.Context, req *a2a.ListTasksRequest) (*a2
 			if task = v.task; filtered && task.Status.State != req.Status {
 				continue
 			}
+			if onPage && req.IncludeArtifacts {
+				if task.Artifacts, err = h.artifacts(ctx, c, string(task.ID)); err != nil {
+					return nil, err
+				}
+			}
+			bytes += sizeOf(task)
+			onPage = onPage && (len(found) == 0 || bytes <= 2*mostBytes)
 		}
 		res.TotalSize++
 		switch {
 		case onPage:
 			found = append(found, task)
 		case after.before(t) && res.NextPageToken == "":
-			last := found[size-1]
+			last := found[len(found)-1]
 			res.NextPageToken = token{at: last.Status.Timestamp.UnixMilli(), id: string(last.ID)}.String()
-		}
-	}
-	for _, task := range found {
-		if !req.IncludeArtifacts {
-			continue
-		}
-		if task.Artifacts, err = h.artifacts(ctx, c, string(task.ID)); err != nil {
-			return nil, err
 		}
 	}
 	res.Tasks = found
 	return res, nil
+}
+
+// sizeOf returns about how many bytes a task has in a response.
+func sizeOf(task *a2a.Task) (n int) {
+	parts := func(all a2a.ContentParts) {
+		for _, p := range all {
+			raw, _ := p.Data().(json.RawMessage)
+			n += len(p.Text()) + len(raw) + len(p.URL()) + len(p.Filename)
+		}
+	}
+	for _, m := range task.History {
+		parts(m.Parts)
+	}
+	for _, a := range task.Artifacts {
+		parts(a.Parts)
+	}
+	if m := task.Status.Message; m != nil {
+		parts(m.Parts)
+	}
+	return n
 }
 
 // tasksOf returns the threads that are tasks of the caller for the agent and pass the filters of a

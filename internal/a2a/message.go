@@ -18,12 +18,16 @@ type origin struct {
 	References []a2a.TaskID   `json:"reference_task_ids,omitempty"`
 	Extensions []string       `json:"extensions,omitempty"`
 	Metadata   map[string]any `json:"metadata,omitempty"`
+	NoText     bool           `json:"no_text,omitempty"` // the text of the thread message is none of the client
 }
 
 func (o origin) encode() (*string, error) {
 	text, err := json.Marshal(map[string]origin{"a2a": o})
 	if err != nil {
 		return nil, invalid("message.metadata: %v", err)
+	}
+	if len(text) > mostMetadata {
+		return nil, invalid("message.metadata: is too large, with the other ids at most %d bytes of JSON", mostMetadata)
 	}
 	return proto.String(string(text)), nil
 }
@@ -37,6 +41,14 @@ func originOf(m *b2bv1.ThreadMessage) origin {
 		return origin{} // somebody else's metadata
 	}
 	return kept.A2A
+}
+
+// textOf returns the text that the client sent.
+func (o origin) textOf(m *b2bv1.ThreadMessage) string {
+	if o.NoText {
+		return ""
+	}
+	return strings.TrimPrefix(m.GetContent(), o.Addressed)
 }
 
 func (c *caller) turnOf(m *b2bv1.ThreadMessage) turn {
@@ -64,7 +76,7 @@ func (c *caller) messageOf(m *b2bv1.ThreadMessage, of a2a.TaskInfoProvider) *a2a
 		out.ID = o.ID
 	}
 	out.Role, out.ReferenceTasks, out.Extensions, out.Metadata = a2a.MessageRoleUser, o.References, o.Extensions, o.Metadata
-	out.Parts = c.partsOf(strings.TrimPrefix(m.GetContent(), o.Addressed), slices.DeleteFunc(slices.Clone(m.GetParts()), isText))
+	out.Parts = c.partsOf(o.textOf(m), slices.DeleteFunc(slices.Clone(m.GetParts()), isText))
 	return out
 }
 

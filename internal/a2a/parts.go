@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"unicode/utf16"
 
 	"github.com/a2aproject/a2a-go/v2/a2a"
 	"google.golang.org/protobuf/proto"
@@ -17,6 +18,13 @@ const (
 	typeText     = "text/plain"
 	typeMarkdown = "text/markdown"
 	typeJSON     = "application/json"
+)
+
+// What a message to a thread may have at most (B2B-LIM), less some room for the mention of the agent.
+const (
+	mostParts    = 50
+	mostText     = 65_000 // UTF-16 units
+	mostMetadata = 16_384 // bytes of JSON
 )
 
 // sent is a message of a client, as it is sent to the thread.
@@ -35,6 +43,9 @@ type upload struct {
 
 // received takes the parts of a message of a client apart.
 func received(parts a2a.ContentParts) (s sent, err error) {
+	if len(parts) > mostParts {
+		return s, invalid("message.parts: must have at most %d", mostParts)
+	}
 	var texts []string
 	for i, p := range parts {
 		if p == nil {
@@ -47,6 +58,9 @@ func received(parts a2a.ContentParts) (s sent, err error) {
 			text, err := json.Marshal(c.Value)
 			if err != nil {
 				return s, invalid("message.parts[%d].data: %v", i, err)
+			}
+			if text[0] != '{' && text[0] != '[' {
+				return s, invalid("message.parts[%d].data: must be an object or an array", i)
 			}
 			s.parts = append(s.parts, &b2bv1.Part{Part: &b2bv1.Part_Json{Json: &b2bv1.JsonPart{Content: proto.String(string(text))}}})
 		case a2a.URL:
@@ -70,8 +84,11 @@ func received(parts a2a.ContentParts) (s sent, err error) {
 		}
 	}
 	s.text = strings.Join(texts, "\n\n")
-	if s.text == "" && len(s.parts) == 0 {
+	switch {
+	case s.text == "" && len(s.parts) == 0:
 		return s, invalid("message.parts: at least one part with content is needed")
+	case len(utf16.Encode([]rune(s.text))) > mostText:
+		return s, invalid("message.parts: the texts must have at most %d characters together", mostText)
 	}
 	return s, nil
 }

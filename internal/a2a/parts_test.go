@@ -31,7 +31,7 @@ func TestPartsComeBack(t *testing.T) {
 	if err != nil || string(out) != want {
 		t.Errorf("got  %s, %v\nwant %s", out, err, want)
 	}
-	s, err = received(a2a.ContentParts{a2a.NewTextPart("a"), a2a.NewRawPart([]byte("x")), a2a.NewDataPart(1)})
+	s, err = received(a2a.ContentParts{a2a.NewTextPart("a"), a2a.NewRawPart([]byte("x")), a2a.NewDataPart([]any{1})})
 	if err != nil || len(s.files) != 1 || s.files[0].at != 0 || s.files[0].name != "file-2" || s.parts[0] != nil || s.parts[1] == nil {
 		t.Errorf("with a file: %+v, %v", s, err)
 	}
@@ -42,6 +42,7 @@ func TestPartsRefused(t *testing.T) {
 	for name, parts := range map[string]a2a.ContentParts{
 		"none": nil, "null": {nil}, "an empty text": {a2a.NewTextPart("")}, "no content": {{}},
 		"a script": {a2a.NewFileURLPart("javascript:alert(1)", "")}, "a path": {a2a.NewFileURLPart("/etc/passwd", "")}, "no host": {a2a.NewFileURLPart("https:///x", "")},
+		"a number": {a2a.NewDataPart(1)}, "too many": make(a2a.ContentParts, mostParts+1), "a long text": {a2a.NewTextPart(strings.Repeat("é", mostText+1))},
 	} {
 		if _, err := received(parts); err == nil {
 			t.Errorf("%s is accepted", name)
@@ -115,6 +116,7 @@ func TestTopics(t *testing.T) {
 	for in, want := range map[string]string{
 		"":                              "A2A task",
 		" \n\t\n":                       "A2A task",
+		"\ufeff":                        "A2A task",
 		"\n  Plan it  \nnow":            "Plan it",
 		"a\x00b\x1b[2J":                 "a b [2J",
 		strings.Repeat("é", mostTopic):  strings.Repeat("é", mostTopic),

@@ -20,16 +20,18 @@ const (
 )
 
 const (
-	mostHistory   = 100 // messages that are returned with a task, the newest
-	mostArtifacts = 500 // of a task
+	mostHistory   = 100     // messages that are returned with a task, the newest
+	mostArtifacts = 500     // of a task
+	mostBytes     = 2 << 20 // of the messages of a task in a response, and of the content of its artifacts
 )
 
 // caller is who makes a request, and of which agent.
 type caller struct {
 	places
-	id   string     // of the bot that calls
-	name string     // of the agent
-	bot  *b2bv1.Bot // the agent
+	id      string     // of the bot that calls
+	name    string     // of the agent
+	bot     *b2bv1.Bot // the agent
+	refused *refusal   // of the call that served the request; nil: none
 }
 
 // owns reports whether a thread is a task that the caller gave the agent.
@@ -52,6 +54,7 @@ type view struct {
 	thread   *b2bv1.Thread
 	messages []*b2bv1.ThreadMessage // newest first
 	task     *a2a.Task              // with its history, oldest first, and without artifacts
+	bytes    int                    // of the messages that were read
 }
 
 // thread returns a thread that is a task of the caller.
@@ -98,7 +101,7 @@ func (h *Handler) viewOf(ctx context.Context, c *caller, t *b2bv1.Thread, histor
 		if task.Status.Message == nil && who != turnCaller {
 			task.Status.Message = c.messageOf(m, task)
 		}
-		if i < history {
+		if v.bytes += proto.Size(m); i < history && (i == 0 || v.bytes <= mostBytes) {
 			task.History = append(task.History, c.messageOf(m, task))
 		}
 	}
@@ -136,17 +139,29 @@ func (h *Handler) approvalAsked(ctx context.Context, thread string) (bool, error
 	}), nil
 }
 
-// artifacts returns the artifacts of a task in their newest versions, at most mostArtifacts.
+// artifacts returns the artifacts of a task in their newest versions, at most mostArtifacts. Content for
+// which there is no room is left out, and counted in the metadata.
 func (h *Handler) artifacts(ctx context.Context, c *caller, thread string) ([]*a2a.Artifact, error) {
 	out := []*a2a.Artifact{}
-	req := &b2bv1.ListArtifactsRequest{ThreadId: thread, Limit: proto.Int32(100)}
+	req, room := &b2bv1.ListArtifactsRequest{ThreadId: thread, Limit: proto.Int32(100)}, mostBytes
 	for {
 		res, err := h.client.Artifacts.ListArtifacts(ctx, req)
 		if err != nil {
 			return nil, errorOf(err)
 		}
 		for _, a := range res.GetArtifacts() {
-			out = append(out, c.artifactOf(a))
+			size := len(a.GetContent())
+			left := size > room
+			if left {
+				a.Content = proto.String("")
+			} else {
+				room -= size
+			}
+			shown := c.artifactOf(a)
+			if left {
+				shown.Metadata["left_out"] = size
+			}
+			out = append(out, shown)
 		}
 		if res.NextCursor == nil || len(out) >= mostArtifacts {
 			return out, nil

@@ -16,7 +16,7 @@ import (
 
 // changing are the types of events after which a task may be another.
 var changing = []string{
-	"thread_message", "thread_artifact", "thread_status_changed", "thread_updated", "decision_asked", "decision_closed",
+	"thread_message", "thread_artifact", "thread_status_changed", "thread_updated", "thread_participant", "decision_asked", "decision_closed",
 }
 
 // SendMessage implements a2asrv.RequestHandler. It returns when the agent has answered, needs something
@@ -35,7 +35,7 @@ func (h *Handler) SendMessage(ctx context.Context, req *a2a.SendMessageRequest) 
 	if req.Config == nil || !req.Config.ReturnImmediately {
 		wait, cancel := context.WithTimeout(ctx, h.wait)
 		defer cancel()
-		err := h.changes(wait, id, func() (bool, error) {
+		err := h.changes(wait, c, id, func(bool) (bool, error) {
 			v, err := h.settled(wait, c, id, 0)
 			return err == nil && !interrupted(v.task.Status.State), err
 		})
@@ -93,9 +93,10 @@ var errGone = errors.New("a2a: the client takes no more events")
 // mostStreams is how often a stream of events is opened for one request: it ends when its server stops.
 const mostStreams = 10
 
-// changes calls look once when it watches a task, and then after each event that may have changed it,
-// until look returns false or an error, or ctx ends.
-func (h *Handler) changes(ctx context.Context, id a2a.TaskID, look func() (more bool, err error)) error {
+// changes calls look once when it watches a task, and then after each event that may have changed it and
+// with each heartbeat, until look returns false or an error, the agent is gone, or ctx ends. artifacts
+// reports whether the artifacts may be others.
+func (h *Handler) changes(ctx context.Context, c *caller, id a2a.TaskID, look func(artifacts bool) (more bool, err error)) error {
 	var position *string
 	for opened := 1; ; opened++ {
 		stream, err := h.client.Events.Subscribe(ctx, &b2bv1.SubscribeRequest{Cursor: position, Types: changing, ThreadIds: []string{string(id)}})
@@ -108,9 +109,11 @@ func (h *Handler) changes(ctx context.Context, id a2a.TaskID, look func() (more 
 				position = proto.String(item.GetCursor())
 			}
 			if item.Event == nil && !first {
-				continue
+				if _, err := h.client.Bots.GetBot(ctx, &b2bv1.GetBotRequest{Id: c.agent}); err != nil {
+					return errors.Join(err, stream.Close())
+				}
 			}
-			if more, err := look(); err != nil || !more {
+			if more, err := look(first || item.GetEvent().GetThreadArtifact() != nil); err != nil || !more {
 				return errors.Join(err, stream.Close())
 			}
 		}
@@ -164,14 +167,18 @@ func (h *Handler) SubscribeToTask(ctx context.Context, req *a2a.SubscribeToTaskR
 // end the stream.
 func (h *Handler) stream(ctx context.Context, c *caller, id a2a.TaskID, history int, patient bool, yield func(a2a.Event, error) bool) {
 	var w *watch
-	err := h.changes(ctx, id, func() (bool, error) {
+	var known []*a2a.Artifact
+	err := h.changes(ctx, c, id, func(artifacts bool) (bool, error) {
 		v, err := h.settled(ctx, c, id, mostHistory)
 		if err != nil {
 			return false, err
 		}
-		if v.task.Artifacts, err = h.artifacts(ctx, c, string(id)); err != nil {
-			return false, err
+		if artifacts {
+			if known, err = h.artifacts(ctx, c, string(id)); err != nil {
+				return false, err
+			}
 		}
+		v.task.Artifacts = known
 		if w == nil {
 			w = &watch{c: c, patient: patient}
 			w.keep(v)

@@ -13,7 +13,8 @@ func Public(a *optionsv1.Access) bool {
 }
 
 // CheckAccess returns an error unless the authenticated caller may call an operation with this
-// access (B2B-AUTH). It checks the kind of the caller before the scope.
+// access (B2B-AUTH). It checks the kind of the caller before the scope. A token with the scope a2a alone
+// may call none, also those that need no scope (B2B-A2A-004).
 func CheckAccess(a *optionsv1.Access, c *Caller) error {
 	if Public(a) {
 		return nil
@@ -21,7 +22,7 @@ func CheckAccess(a *optionsv1.Access, c *Caller) error {
 	if !allows(a, c) {
 		return refusal(a, c)
 	}
-	if c.Kind == Bot && !c.Scopes.Satisfies(a.GetScope()) {
+	if c.Kind == Bot && (!c.Scopes.Satisfies(a.GetScope()) || c.Scopes == ScopeA2A) {
 		return Errorf(b2bv1.ErrorCode_ERROR_CODE_INSUFFICIENT_SCOPE, "This token's scopes do not allow this call").
 			WithHint("Use a token that has one of the scopes this call needs.")
 	}

@@ -48,6 +48,17 @@ func (a *Answers) Begin(ctx context.Context, info *call.Info) (Answer, error) {
 	return Answer{of: a, info: info, permit: permit}, nil
 }
 
+// Hold reserves n bytes of a response whose caller is known, while they are written to a client that may
+// read slowly. It is for responses of other protocols, which are made without Begin. The reservation must
+// be ended. The error can be sent to the caller.
+func (a *Answers) Hold(ctx context.Context, info *call.Info, n int64) (Reservation, error) {
+	r := a.budget.Begin(info)
+	if n <= Small {
+		return r, nil
+	}
+	return r, r.takeLarge(ctx, min(n, a.budget.sizes.Share))
+}
+
 // Expected returns how many bytes the response probably has, if it is a heavy one; 0 if not
 // ([concurrency.Permit.Expected]).
 func (a *Answer) Expected() int64 { return a.permit.Expected() }
