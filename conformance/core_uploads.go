@@ -101,6 +101,17 @@ func fairSearches(t *T) {
 	busy, quiet := t.Org(), t.Org()
 	bot, peer := quiet.Bot("bot"), quiet.Bot("peer")
 	busy.Bot("worker")
+	calls := func() time.Duration {
+		begun := time.Now()
+		t.Get("/api/me", bot).OK()
+		t.Get("/health", nil).OK()
+		t.Do("POST", "/api/send", bot, J{"to": peer.ID, "content": "hello"}).OK()
+		return time.Since(begun)
+	}
+	most := 5 * time.Second
+	for range 5 {
+		most = max(most, 20*calls()) // of a server that has nothing else to do, on a slow machine
+	}
 	stop := make(chan struct{})
 	t.Concurrently(17, func(i int) {
 		if i < 16 {
@@ -117,12 +128,8 @@ func fairSearches(t *T) {
 		}
 		defer close(stop)
 		for range 20 {
-			begun := time.Now()
-			t.Get("/api/me", bot).OK()
-			t.Get("/health", nil).OK()
-			t.Do("POST", "/api/send", bot, J{"to": peer.ID, "content": "hello"}).OK()
-			if took := time.Since(begun); took > 5*time.Second {
-				t.Errorf("a read, a change and GET /health of another org took %v", took)
+			if took := calls(); took > most {
+				t.Errorf("a read, a change and GET /health of another org took %v, more than %v", took, most)
 			}
 		}
 	})

@@ -58,14 +58,14 @@ func (d *door) admit(w http.ResponseWriter, r *http.Request, via string, next fu
 	defer context.AfterFunc(d.stopping, cancel)() // its result says whether it was in time
 	in := r.WithContext(call.WithInfo(within(ctx, r), info))
 	in.Body, in.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
-	if err := next(&held{ResponseWriter: w, door: d, info: info, request: r}, in); err != nil {
+	if err := next(&countedWriter{ResponseWriter: w, door: d, info: info, request: r}, in); err != nil {
 		d.refuse(w, r, info, err)
 	}
 }
 
-// held is a response of which large parts count as memory of the caller's org until its client has read
+// countedWriter is a response of which large parts count as memory of the caller's org until its client has read
 // them (B2B-LIM-035).
-type held struct {
+type countedWriter struct {
 	http.ResponseWriter
 	door    *door
 	info    *call.Info
@@ -74,32 +74,32 @@ type held struct {
 }
 
 // WriteHeader implements http.ResponseWriter.
-func (h *held) WriteHeader(status int) {
-	h.begun = true
-	h.ResponseWriter.WriteHeader(status)
+func (c *countedWriter) WriteHeader(status int) {
+	c.begun = true
+	c.ResponseWriter.WriteHeader(status)
 }
 
 // Write implements http.ResponseWriter.
-func (h *held) Write(p []byte) (int, error) {
-	reservation, err := h.door.answers.Hold(h.request.Context(), h.info, int64(len(p)))
+func (c *countedWriter) Write(p []byte) (int, error) {
+	reservation, err := c.door.answers.Hold(c.request.Context(), c.info, int64(len(p)))
 	defer reservation.End()
 	switch {
-	case err != nil && h.begun:
+	case err != nil && c.begun:
 		return 0, err
 	case err != nil: // it is the response
-		h.begun = true
-		h.door.refuse(h.ResponseWriter, h.request, h.info, err)
+		c.begun = true
+		c.door.refuse(c.ResponseWriter, c.request, c.info, err)
 		return len(p), nil
 	}
-	h.begun = true
-	return h.ResponseWriter.Write(p)
+	c.begun = true
+	return c.ResponseWriter.Write(p)
 }
 
 // Flush implements http.Flusher.
-func (h *held) Flush() { _ = http.NewResponseController(h.ResponseWriter).Flush() } // an error means that the client is gone
+func (c *countedWriter) Flush() { _ = http.NewResponseController(c.ResponseWriter).Flush() } // an error means that the client is gone
 
 // Unwrap serves http.ResponseController.
-func (h *held) Unwrap() http.ResponseWriter { return h.ResponseWriter }
+func (c *countedWriter) Unwrap() http.ResponseWriter { return c.ResponseWriter }
 
 func (d *door) refuse(w http.ResponseWriter, r *http.Request, info *call.Info, err error) {
 	d.pipeline.Refused(r.Context(), info, err)

@@ -1,16 +1,10 @@
 package a2a
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
-	"regexp"
-	"strconv"
 	"strings"
 	"time"
 
@@ -97,15 +91,9 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, req Request) err
 	u := *r.URL
 	u.Path, u.RawPath = req.Path, ""
 	in.URL = &u
-	h.rest.ServeHTTP(&passing{ResponseWriter: w, of: c}, in)
+	h.rest.ServeHTTP(&statusWriter{ResponseWriter: w, of: c}, in)
 	return nil
 }
-
-// paths are those of the binding to HTTP, as the library has them (A2A 1.0, 11.3).
-var paths = regexp.MustCompile(`^(POST /message:(send|stream)|GET /tasks|(GET|POST) /tasks/[^/]+|(GET|POST) /tasks/[^/]+/pushNotificationConfigs|` +
-	`(GET|DELETE) /tasks/[^/]+/pushNotificationConfigs/[^/]+|GET /extendedAgentCard)$`)
-
-func served(method, path string) bool { return paths.MatchString(method + " " + path) }
 
 // The errors of Serve: for a bot that is not there, or does not serve A2A, and for a path that there is
 // not.
@@ -113,63 +101,6 @@ var (
 	ErrNoAgent = errors.New("a2a: there is no such agent")
 	ErrNoPath  = errors.New("a2a: there is no such path")
 )
-
-// withParams returns a request of JSON-RPC with parameters, which the library wants and JSON-RPC does not.
-func withParams(r *http.Request) (*http.Request, error) {
-	if r.ContentLength > mostBare {
-		return r, nil
-	}
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		return nil, fmt.Errorf("read a request: %w", err)
-	}
-	var keys map[string]json.RawMessage
-	if json.Unmarshal(body, &keys) == nil && keys["method"] != nil && keys["params"] == nil {
-		keys["params"] = json.RawMessage("{}")
-		if body, err = json.Marshal(keys); err != nil {
-			return nil, fmt.Errorf("encode a request: %w", err)
-		}
-	}
-	in := r.WithContext(r.Context())
-	in.Body, in.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
-	return in, nil
-}
-
-// mostBare is how many bytes a request without parameters has at most.
-const mostBare = 1 << 10
-
-// passing sends the status of a refusal that passes, which the library takes for a failure of the server.
-type passing struct {
-	http.ResponseWriter
-	of *caller
-}
-
-// WriteHeader implements http.ResponseWriter.
-func (p *passing) WriteHeader(status int) {
-	if r := p.of.refused; r != nil && status >= http.StatusInternalServerError && r.status() != 0 {
-		status = r.status()
-		if r.after > 0 {
-			p.Header().Set("Retry-After", strconv.Itoa(int(r.after)))
-		}
-	}
-	p.ResponseWriter.WriteHeader(status)
-}
-
-// Flush implements http.Flusher.
-func (p *passing) Flush() { _ = http.NewResponseController(p.ResponseWriter).Flush() } // an error means that the client is gone
-
-// refusals keeps the refusal of a call for the response.
-type refusals struct {
-	a2asrv.PassthroughCallInterceptor
-}
-
-// After implements a2asrv.CallInterceptor.
-func (refusals) After(ctx context.Context, _ *a2asrv.CallContext, r *a2asrv.Response) error {
-	if c := callerOf(ctx); c != nil {
-		errors.As(r.Err, &c.refused)
-	}
-	return nil
-}
 
 // caller finds the agent of a request.
 func (h *Handler) caller(ctx context.Context, req Request) (*caller, error) {

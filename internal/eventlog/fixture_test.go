@@ -303,7 +303,7 @@ func (fx *fixture) subscribe(h *eventlog.Hub, v eventlog.Viewer, from *eventlog.
 // next returns the next item, and fails the test when none comes within ten seconds.
 func (fx *fixture) next(s *eventlog.Subscription) *eventlog.Item {
 	fx.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // ends a hang, on a slow machine too
 	defer cancel()
 	it, err := s.Next(ctx)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -46,6 +47,7 @@ const (
 	mostItems     = 5                // that a hook names
 	hookTime      = 10 * time.Second // that a hook may take, unless it parks: the program waits for it
 	recheck       = 30 * time.Second // while it parks; events wake it sooner
+	aliveCheck    = 5 * time.Second  // while it parks: of the program that waits for it
 	mostNotices   = 2                // of an item, to a session
 )
 
@@ -132,10 +134,12 @@ type occasion struct {
 	client   *b2b.Client
 	bot      *b2bv1.Bot
 	notified *notified
+	program  int // the process that runs the hook
 }
 
 // begin reads what a hook needs.
 func (h *hooking) begin(r *run) (*occasion, error) {
+	program := os.Getppid()
 	in, err := h.read(r)
 	if err != nil {
 		return nil, err
@@ -152,7 +156,7 @@ func (h *hooking) begin(r *run) (*occasion, error) {
 		return nil, err
 	}
 	n, err := r.openNotified(me.GetBot().GetId())
-	return &occasion{in, c, me.GetBot(), n}, err
+	return &occasion{in, c, me.GetBot(), n, program}, err
 }
 
 // inform writes what the agent should know before a turn.
@@ -202,7 +206,7 @@ func (h *hooking) stop(r *run) error {
 	if !o.Active {
 		most = 1 // a turn that the agent began by itself
 	}
-	news, all, err := h.await(r, o.client, func(waiting []*b2bv1.Delivery) []*b2bv1.Delivery {
+	news, all, err := h.await(r, o, func(waiting []*b2bv1.Delivery) []*b2bv1.Delivery {
 		return o.notified.news(o.session(), waiting, most)
 	})
 	if err != nil || len(news) == 0 {
@@ -223,11 +227,11 @@ func (h *hooking) stop(r *run) error {
 }
 
 // await looks for news, for the time of --park.
-func (h *hooking) await(r *run, c *b2b.Client, pick func([]*b2bv1.Delivery) []*b2bv1.Delivery) (
+func (h *hooking) await(r *run, o *occasion, pick func([]*b2bv1.Delivery) []*b2bv1.Delivery) (
 	news []*b2bv1.Delivery, all int, err error,
 ) {
 	look := func() error {
-		waiting, err := r.waiting(c)
+		waiting, err := r.waiting(o.client)
 		news, all = pick(waiting), len(waiting)
 		return err
 	}
@@ -238,13 +242,21 @@ func (h *hooking) await(r *run, c *b2b.Client, pick func([]*b2bv1.Delivery) []*b
 	defer cancel()
 	happened := make(chan struct{}, 1)
 	ended := make(chan error, 1)
-	go func() { ended <- follow(ctx, c, happened) }()
-	tick := time.NewTicker(recheck)
+	go func() { ended <- follow(ctx, o.client, happened) }()
+	tick, alive := time.NewTicker(recheck), time.NewTicker(aliveCheck)
 	defer tick.Stop()
+	defer alive.Stop()
 	for len(news) == 0 {
 		select {
 		case <-happened:
 		case <-tick.C:
+		case <-alive.C:
+			if os.Getppid() == o.program {
+				continue
+			}
+			cancel() // the program was killed, and nobody hears what the hook says
+			<-ended
+			return nil, 0, nil
 		case err := <-ended:
 			if ctx.Err() == nil {
 				return nil, 0, err
