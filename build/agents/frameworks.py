@@ -1,7 +1,6 @@
 """Runs the example of each framework against the server at B2B_BINARY and the stand-in for models (model.py).
 
-B2B_PYTHON and B2B_NODE are the interpreters that have the frameworks, B2B_EXAMPLES the folder of the compiled examples in
-TypeScript. An agent is asked in a thread, calls a tool that works and one that does not, goes on with the conversation,
+B2B_PYTHON is the interpreter that has those in Python, B2B_EXAMPLES the folder of the compiled examples in TypeScript. An agent is asked in a thread, calls a tool that works and one that does not, goes on with the conversation,
 fails without telling secrets, and is silent.
 """
 
@@ -122,6 +121,18 @@ class FrameworksTest(unittest.TestCase):
 
     def test_google_adk(self) -> None:
         self.python("adk_agent")
+
+    def typescript(self, name: str) -> None:
+        self.check("node", Path(os.environ["B2B_EXAMPLES"]) / f"{name}.js")
+
+    def test_ai_sdk(self) -> None:
+        self.typescript("ai-agent")
+
+    def test_langchain_in_typescript(self) -> None:
+        self.typescript("langchain-agent")
+
+    def test_openai_agents_in_typescript(self) -> None:
+        self.typescript("openai-agent")
 
 
 if __name__ == "__main__":

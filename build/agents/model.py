@@ -14,8 +14,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 SECRET = "sk-secret-of-the-model"
-CURRENT = re.compile(r"<current-message>\s*\[[^\]]*\]: (.*?)\s*(?:id: \S+\s*)?</current-message>", re.DOTALL)
-THREAD = re.compile(r"<thread>.*?^id: (\S+)$", re.DOTALL | re.MULTILINE)
+CURRENT = re.compile(r"<current-message>\nid: \S+\n\[[^\]]*\]: (.*?)\s*</current-message>", re.DOTALL)
+THREAD = re.compile(r"<thread>\nid: (\S+)\n")
 
 FAILED = set[str]()
 """The prompts with which it has failed."""

@@ -19,6 +19,9 @@ var left = []string{
 	"docs/use/frameworks.md: it needs a framework and a model",
 	"docs/use/frameworks.md: it needs a framework and a model",
 	"docs/use/frameworks.md: it needs a framework and a model",
+	"docs/use/frameworks.md: it needs a framework and a model",
+	"docs/use/frameworks.md: it needs a framework and a model",
+	"docs/use/frameworks.md: it needs a framework and a model",
 	"docs/use/sdk-go.md: a server that has no end",
 	"docs/use/sdk-typescript.md: it has no end",
 }

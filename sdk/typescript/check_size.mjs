@@ -8,6 +8,7 @@ const limits = [
   ["the context of threads", `export * from "./context.js"`, 5_000],
   ["the client of HXA-Connect", `export * from "./hxa/index.js"`, 12_000],
   ["every operation as a function", `export * from "./operations.js"`, 7_000],
+  ["the bridges to frameworks", `export * from "./bridges/index.js"`, 9_700],
   ["one operation", `export { getThread } from "./operations.js"; export { httpTransport } from "./index.js"`, 3_700],
 ];
 for (const [what, contents, limit] of limits) {

@@ -37,7 +37,7 @@ def prompt_of(item: About, name: str) -> str:
     if context is not None:
         thread = context.get("thread")
         if thread is not None:
-            parts.append(_block("thread", f"{thread['topic']}\nid: {thread['id']}\nstatus: {thread['status']}"))
+            parts.append(_block("thread", f"id: {thread['id']}\nstatus: {thread['status']}\ntopic: {' '.join(thread['topic'].split())}"))
         parts.append(_block("thread-context", _before(context["messages"], message.get("id"))))
         changed = [f"{one['artifact_key']} ({one['type']}, version {one['version']})" for one in context["artifacts"]]
         parts.append(_block("changed-artifacts", "\n".join(changed)))
@@ -76,7 +76,7 @@ def _asked(item: About, message: Mapping[str, Any]) -> str:
         quoted = message.get("reply_to_message")
         parts = [_block("replying-to", _said(quoted["sender_name"], quoted, MOST_EACH))] if quoted else []
         sender = message.get("sender_name") or event.get("sender_name")
-        return "\n".join([*parts, _block("current-message", f"{_said(sender, message, _MOST)}\nid: {message['id']}")])
+        return "\n".join([*parts, _block("current-message", f"id: {message['id']}\n{_said(sender, message, _MOST)}")])
     if item.kind == "decision" and event["type"] == "decision_asked":
         asked = event["decision"]
         parts = [_block("question", asked["question"])]
