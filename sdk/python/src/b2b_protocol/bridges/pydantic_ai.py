@@ -5,7 +5,8 @@ which the newest are kept in memory.
 """
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Any, Unpack
+from importlib import import_module
+from typing import Any, Unpack
 
 from ..client import AsyncClient
 from ._loop import RunFields, Turn
@@ -14,25 +15,23 @@ from ._sessions import Sessions
 from ._table import Tool
 from ._table import tools as all_tools
 
-if TYPE_CHECKING:
-    import pydantic_ai
-
 MOST = 200
 """How many messages of the framework a conversation has; then it begins anew. The prompt always says what is needed."""
 
 
-def tools(client: AsyncClient, *, only: Collection[str] | None = None) -> "list[pydantic_ai.Tool[Any]]":
-    """Returns the tools, or those of some names."""
+def tools(client: AsyncClient, *, only: Collection[str] | None = None) -> list[Any]:
+    """Returns the tools, or those of some names, as `pydantic_ai.Tool`."""
     return [_tool(each) for each in all_tools(client, only=only)]
 
 
 def _tool(tool: Tool) -> Any:
-    import pydantic_ai
+    # Its name is that of this module, which type checkers take for it.
+    framework: Any = import_module("pydantic_ai")
 
     async def call(**arguments: Any) -> str:
         return (await tool.call(arguments)).text
 
-    return pydantic_ai.Tool.from_schema(call, name=tool.name, description=tool.description, json_schema=tool.schema)
+    return framework.Tool.from_schema(call, name=tool.name, description=tool.description, json_schema=tool.schema)
 
 
 async def run(client: AsyncClient, agent: Any, *, settings: dict[str, Any] | None = None, **options: Unpack[RunFields]) -> None:
