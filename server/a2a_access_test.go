@@ -179,23 +179,25 @@ func TestA2AResponsesAreBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	var all, pages int
-	for token := ""; ; {
-		some := 100
-		res, err := c.ListTasks(t.Context(), &a2a.ListTasksRequest{PageToken: token, HistoryLength: &some})
-		if err != nil {
-			t.Fatal(err)
+	for _, status := range []a2a.TaskState{a2a.TaskStateUnspecified, a2a.TaskStateSubmitted} {
+		var all, pages int
+		for token := ""; ; {
+			some := 100
+			res, err := c.ListTasks(t.Context(), &a2a.ListTasksRequest{PageToken: token, HistoryLength: &some, Status: status})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(res.Tasks) > 5 || res.TotalSize != 6 {
+				t.Errorf("a page has %d tasks of %d", len(res.Tasks), res.TotalSize)
+			}
+			all, pages = all+len(res.Tasks), pages+1
+			if token = res.NextPageToken; token == "" {
+				break
+			}
 		}
-		if len(res.Tasks) > 5 || res.TotalSize != 6 {
-			t.Errorf("a page has %d tasks of %d", len(res.Tasks), res.TotalSize)
+		if all != 6 || pages != 2 { // what is on other pages does not count
+			t.Errorf("status %s: %d tasks on %d pages, want 6 on 2", status, all, pages)
 		}
-		all, pages = all+len(res.Tasks), pages+1
-		if token = res.NextPageToken; token == "" {
-			break
-		}
-	}
-	if all != 6 || pages < 2 {
-		t.Errorf("%d tasks on %d pages", all, pages)
 	}
 	task := s.send(c, text("hello"))
 	for i := range 4 {

@@ -67,8 +67,10 @@ func (h *Handler) ListTasks(ctx context.Context, req *a2a.ListTasksRequest) (*a2
 					return nil, err
 				}
 			}
-			bytes += sizeOf(task)
-			onPage = onPage && (len(found) == 0 || bytes <= 2*mostBytes)
+			if onPage {
+				bytes += sizeOf(task)
+				onPage = len(found) == 0 || bytes <= 2*mostBytes
+			}
 		}
 		res.TotalSize++
 		switch {
