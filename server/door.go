@@ -34,7 +34,10 @@ type door struct {
 const element = 96
 
 // newDoor returns the door. self returns the handler of the server.
-func newDoor(stopping context.Context, edge call.Edge, pipeline *call.Pipeline, budget *intake.Budget, answers *intake.Answers, log *slog.Logger, self func() http.Handler) *door {
+func newDoor(
+	stopping context.Context, edge call.Edge, pipeline *call.Pipeline, budget *intake.Budget, answers *intake.Answers, log *slog.Logger,
+	self func() http.Handler,
+) *door {
 	return &door{
 		stopping: stopping, edge: edge, pipeline: pipeline, intake: budget, answers: answers, log: log,
 		client: b2b.New("http://b2b.internal"+edge.BasePath, b2b.WithHTTPClient(inProcess{self}), b2b.WithRetries(0)),
@@ -63,8 +66,8 @@ func (d *door) admit(w http.ResponseWriter, r *http.Request, via string, next fu
 	}
 }
 
-// countedWriter is a response of which large parts count as memory of the caller's org until its client has read
-// them (B2B-LIM-035).
+// countedWriter is a response of which large parts count as memory of the caller's org until its client
+// has read them (B2B-LIM-035).
 type countedWriter struct {
 	http.ResponseWriter
 	door    *door
@@ -95,8 +98,8 @@ func (c *countedWriter) Write(p []byte) (int, error) {
 	return c.ResponseWriter.Write(p)
 }
 
-// Flush implements http.Flusher.
-func (c *countedWriter) Flush() { _ = http.NewResponseController(c.ResponseWriter).Flush() } // an error means that the client is gone
+// Flush implements http.Flusher. An error means that the client is gone.
+func (c *countedWriter) Flush() { _ = http.NewResponseController(c.ResponseWriter).Flush() }
 
 // Unwrap serves http.ResponseController.
 func (c *countedWriter) Unwrap() http.ResponseWriter { return c.ResponseWriter }

@@ -3,6 +3,7 @@ package a2a
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -43,7 +44,9 @@ func New(c Config) *Handler {
 		h.wait = usualWait
 	}
 	// The library logs with the content of requests; the calls of the server are logged anyway.
-	in := &a2asrv.InterceptedHandler{Handler: h, Interceptors: []a2asrv.CallInterceptor{version{}, refusals{}}, Logger: slog.New(slog.DiscardHandler)}
+	in := &a2asrv.InterceptedHandler{
+		Handler: h, Interceptors: []a2asrv.CallInterceptor{version{}, refusals{}}, Logger: slog.New(slog.DiscardHandler),
+	}
 	options := []a2asrv.TransportOption{a2asrv.WithTransportKeepAlive(keepAlive), a2asrv.WithTransportPanicHandler(h.panicked)}
 	h.rpc, h.rest = a2asrv.NewJSONRPCHandler(in, options...), a2asrv.NewRESTHandler(in, options...)
 	return h
@@ -141,7 +144,8 @@ func (version) Before(ctx context.Context, c *a2asrv.CallContext, _ *a2asrv.Requ
 	if asked == "" {
 		asked = "0.3, as the header is missing"
 	}
-	return ctx, nil, a2a.NewError(a2a.ErrVersionNotSupported, "this agent speaks A2A "+string(a2a.Version)+", not "+clip(asked, mostID)+": send the header A2A-Version: "+string(a2a.Version))
+	return ctx, nil, a2a.NewError(a2a.ErrVersionNotSupported, fmt.Sprintf(
+		"this agent speaks A2A %s, not %s: send the header A2A-Version: %[1]s", a2a.Version, clip(asked, mostID)))
 }
 
 // supported reports whether a version is 1.0, whose patch versions are alike.
@@ -180,8 +184,10 @@ func (h *Handler) CancelTask(ctx context.Context, req *a2a.CancelTaskRequest) (*
 	}
 	switch b2b.CodeOf(err) {
 	case b2bv1.ErrorCode_ERROR_CODE_DECISION_OPEN:
-		return nil, a2a.NewError(a2a.ErrTaskNotCancelable, "the task waits for a decision of its org, which must be made or withdrawn first")
-	case b2bv1.ErrorCode_ERROR_CODE_THREAD_CLOSED, b2bv1.ErrorCode_ERROR_CODE_THREAD_TERMINAL, b2bv1.ErrorCode_ERROR_CODE_INVALID_TRANSITION:
+		return nil, a2a.NewError(a2a.ErrTaskNotCancelable,
+			"the task waits for a decision of its org, which must be made or withdrawn first")
+	case b2bv1.ErrorCode_ERROR_CODE_THREAD_CLOSED, b2bv1.ErrorCode_ERROR_CODE_THREAD_TERMINAL,
+		b2bv1.ErrorCode_ERROR_CODE_INVALID_TRANSITION:
 		return nil, ended // meanwhile
 	}
 	if err != nil {

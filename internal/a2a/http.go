@@ -15,8 +15,9 @@ import (
 )
 
 // paths are those of the binding to HTTP, as the library has them (A2A 1.0, 11.3).
-var paths = regexp.MustCompile(`^(POST /message:(send|stream)|GET /tasks|(GET|POST) /tasks/[^/]+|(GET|POST) /tasks/[^/]+/pushNotificationConfigs|` +
-	`(GET|DELETE) /tasks/[^/]+/pushNotificationConfigs/[^/]+|GET /extendedAgentCard)$`)
+var paths = regexp.MustCompile(`^(POST /message:(send|stream)|GET /tasks|(GET|POST) /tasks/[^/]+|` +
+	`(GET|POST) /tasks/[^/]+/pushNotificationConfigs|(GET|DELETE) /tasks/[^/]+/pushNotificationConfigs/[^/]+|` +
+	`GET /extendedAgentCard)$`)
 
 func served(method, path string) bool { return paths.MatchString(method + " " + path) }
 
@@ -64,8 +65,8 @@ func (s *statusWriter) WriteHeader(status int) {
 // Unwrap serves http.ResponseController.
 func (s *statusWriter) Unwrap() http.ResponseWriter { return s.ResponseWriter }
 
-// Flush implements http.Flusher.
-func (s *statusWriter) Flush() { _ = http.NewResponseController(s.ResponseWriter).Flush() } // an error means that the client is gone
+// Flush implements http.Flusher. An error means that the client is gone.
+func (s *statusWriter) Flush() { _ = http.NewResponseController(s.ResponseWriter).Flush() }
 
 // refusals keeps the refusal of a call for the response.
 type refusals struct {

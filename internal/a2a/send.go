@@ -67,7 +67,8 @@ func checkMessage(m *a2a.Message) error {
 }
 
 func isID(s string) bool {
-	return len(s) <= mostID && utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return isBlank(r) || unicode.IsControl(r) })
+	hidden := func(r rune) bool { return isBlank(r) || unicode.IsControl(r) }
+	return len(s) <= mostID && utf8.ValidString(s) && !strings.ContainsFunc(s, hidden)
 }
 
 // isBlank reports whether the server trims a character (B2B-LIM-005).
@@ -114,12 +115,15 @@ func (h *Handler) begin(ctx context.Context, c *caller, m *a2a.Message, content 
 // abandon closes the thread of a task whose first message was refused: nobody would ever work on it.
 func (h *Handler) abandon(ctx context.Context, t *b2bv1.Thread) {
 	if err := h.setStatus(ctx, t, b2bv1.ThreadStatus_THREAD_STATUS_CLOSED, b2bv1.CloseReason_CLOSE_REASON_ERROR.Enum()); err != nil {
-		h.log.WarnContext(ctx, "the thread of an A2A task without a message could not be closed", "thread", t.GetId(), "code", b2b.EnumText(b2b.CodeOf(err)))
+		h.log.WarnContext(ctx, "the thread of an A2A task without a message could not be closed",
+			"thread", t.GetId(), "code", b2b.EnumText(b2b.CodeOf(err)))
 	}
 }
 
 func (h *Handler) setStatus(ctx context.Context, t *b2bv1.Thread, status b2bv1.ThreadStatus, reason *b2bv1.CloseReason) error {
-	_, err := h.client.Threads.UpdateThread(ctx, &b2bv1.UpdateThreadRequest{ThreadId: t.GetId(), Status: &status, CloseReason: reason})
+	_, err := h.client.Threads.UpdateThread(ctx, &b2bv1.UpdateThreadRequest{
+		ThreadId: t.GetId(), Status: &status, CloseReason: reason,
+	})
 	return err
 }
 
@@ -148,8 +152,8 @@ func (h *Handler) continued(ctx context.Context, c *caller, m *a2a.Message, cont
 	}
 	err = h.setStatus(ctx, v.thread, b2bv1.ThreadStatus_THREAD_STATUS_ACTIVE, nil)
 	switch b2b.CodeOf(err) {
-	case b2bv1.ErrorCode_ERROR_CODE_DECISION_OPEN, b2bv1.ErrorCode_ERROR_CODE_INVALID_TRANSITION: // a decision holds it, or it is not blocked any more
-		err = nil
+	case b2bv1.ErrorCode_ERROR_CODE_DECISION_OPEN, b2bv1.ErrorCode_ERROR_CODE_INVALID_TRANSITION:
+		err = nil // a decision blocks it, or it is not blocked any more
 	}
 	return v.thread, errorOf(err)
 }

@@ -54,7 +54,6 @@ type view struct {
 	thread   *b2bv1.Thread
 	messages []*b2bv1.ThreadMessage // newest first
 	task     *a2a.Task              // with its history, oldest first, and without artifacts
-	bytes    int                    // of the messages that were read
 }
 
 // thread returns a thread that is a task of the caller.
@@ -92,6 +91,7 @@ func (h *Handler) viewOf(ctx context.Context, c *caller, t *b2bv1.Thread, histor
 	v := &view{thread: t, messages: res.GetItems()}
 	f := facts{status: t.GetStatus(), reason: t.GetCloseReason(), spoken: res.GetHasMore()}
 	task := &a2a.Task{ID: a2a.TaskID(t.GetId()), ContextID: contextOf(t), Metadata: map[string]any{"topic": t.GetTopic()}}
+	size := 0
 	for i, m := range v.messages {
 		who := c.turnOf(m)
 		if i == 0 {
@@ -101,7 +101,7 @@ func (h *Handler) viewOf(ctx context.Context, c *caller, t *b2bv1.Thread, histor
 		if task.Status.Message == nil && who != turnCaller {
 			task.Status.Message = c.messageOf(m, task)
 		}
-		if v.bytes += proto.Size(m); i < history && (i == 0 || v.bytes <= mostBytes) {
+		if size += proto.Size(m); i < history && (i == 0 || size <= mostBytes) {
 			task.History = append(task.History, c.messageOf(m, task))
 		}
 	}

@@ -16,7 +16,8 @@ import (
 
 // changing are the types of events after which a task may be another.
 var changing = []string{
-	"thread_message", "thread_artifact", "thread_status_changed", "thread_updated", "thread_participant", "decision_asked", "decision_closed",
+	"thread_message", "thread_artifact", "thread_status_changed", "thread_updated", "thread_participant",
+	"decision_asked", "decision_closed",
 }
 
 // SendMessage implements a2asrv.RequestHandler. It returns when the agent has answered, needs something
@@ -70,7 +71,8 @@ const pause = 300 * time.Millisecond
 // settled reads a task; if the agent has just answered, after the pause.
 func (h *Handler) settled(ctx context.Context, c *caller, id a2a.TaskID, history int) (*view, error) {
 	v, err := h.read(ctx, c, id, history)
-	if err != nil || v.task.Status.State != a2a.TaskStateInputRequired || v.thread.GetStatus() == b2bv1.ThreadStatus_THREAD_STATUS_BLOCKED {
+	if err != nil || v.task.Status.State != a2a.TaskStateInputRequired ||
+		v.thread.GetStatus() == b2bv1.ThreadStatus_THREAD_STATUS_BLOCKED {
 		return v, err
 	}
 	left := pause - time.Since(v.messages[0].GetCreatedAt().AsTime())
@@ -99,7 +101,9 @@ const mostStreams = 10
 func (h *Handler) changes(ctx context.Context, c *caller, id a2a.TaskID, look func(artifacts bool) (more bool, err error)) error {
 	var position *string
 	for opened := 1; ; opened++ {
-		stream, err := h.client.Events.Subscribe(ctx, &b2bv1.SubscribeRequest{Cursor: position, Types: changing, ThreadIds: []string{string(id)}})
+		stream, err := h.client.Events.Subscribe(ctx, &b2bv1.SubscribeRequest{
+			Cursor: position, Types: changing, ThreadIds: []string{string(id)},
+		})
 		if err != nil {
 			return err
 		}
@@ -165,7 +169,9 @@ func (h *Handler) SubscribeToTask(ctx context.Context, req *a2a.SubscribeToTaskR
 
 // stream sends a task and its changes. With patient, a task that waits for the client at first does not
 // end the stream.
-func (h *Handler) stream(ctx context.Context, c *caller, id a2a.TaskID, history int, patient bool, yield func(a2a.Event, error) bool) {
+func (h *Handler) stream(
+	ctx context.Context, c *caller, id a2a.TaskID, history int, patient bool, yield func(a2a.Event, error) bool,
+) {
 	var w *watch
 	var known []*a2a.Artifact
 	err := h.changes(ctx, c, id, func(artifacts bool) (bool, error) {
@@ -260,9 +266,7 @@ func (w *watch) news(v *view) (events []a2a.Event) {
 	if len(said) == 0 && w.state != task.Status.State {
 		events = append(events, &a2a.TaskStatusUpdateEvent{TaskID: task.ID, ContextID: task.ContextID, Status: task.Status})
 	}
-	if len(events) > 0 && w.patient {
-		w.patient = len(said) == 0 && w.state == task.Status.State
-	}
+	w.patient = w.patient && len(said) == 0 && w.state == task.Status.State
 	w.keep(v)
 	return events
 }

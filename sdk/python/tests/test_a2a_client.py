@@ -35,7 +35,7 @@ URL, TOKEN, BINARY = os.environ["B2B_URL"], os.environ["B2B_TOKEN"], os.environ[
 
 @contextmanager
 def agent() -> Iterator[tuple[str, str]]:
-    """An agent that says what it is told, and the token of an outsider: the id and the token."""
+    """The id of an agent that repeats each message, and the token of an outsider."""
     with httpx.Client(base_url=URL, headers={"Authorization": f"Bearer {TOKEN}"}) as admin:
         org = admin.get("/api/org").raise_for_status().json()["id"]
         ticket = admin.post("/api/org/tickets", json={"reusable": True}).raise_for_status().json()["ticket"]

@@ -85,21 +85,21 @@ func (p *Peer) Execute(ctx context.Context, j *runner.Job) (*runner.Answer, erro
 func (t *Tasks) hold(ctx context.Context, scope string) (release func(), err error) {
 	for {
 		t.mu.Lock()
-		busy, ok := t.held[scope]
+		free, ok := t.busy[scope]
 		if !ok {
 			mine := make(chan struct{})
-			t.held[scope] = mine
+			t.busy[scope] = mine
 			t.mu.Unlock()
 			return func() {
 				t.mu.Lock()
 				defer t.mu.Unlock()
-				delete(t.held, scope)
+				delete(t.busy, scope)
 				close(mine)
 			}, nil
 		}
 		t.mu.Unlock()
 		select {
-		case <-busy:
+		case <-free:
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		}

@@ -74,7 +74,7 @@ type Tasks struct {
 
 	mu   sync.Mutex
 	all  map[string]entry
-	held map[string]chan struct{} // closed when a thread or channel is free
+	busy map[string]chan struct{} // closed when a thread or channel is free
 }
 
 // OpenTasks reads the tasks of a file, which need not exist.
@@ -86,7 +86,7 @@ func OpenTasks(path string, now func() time.Time) (*Tasks, error) {
 	case err != nil:
 		return nil, fmt.Errorf("read the tasks of the agent: %w", err)
 	}
-	return &Tasks{path: path, now: now, all: all, held: map[string]chan struct{}{}}, nil
+	return &Tasks{path: path, now: now, all: all, busy: map[string]chan struct{}{}}, nil
 }
 
 // of returns what is known of a thread or channel.

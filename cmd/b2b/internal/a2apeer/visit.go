@@ -216,7 +216,7 @@ func (v *visit) follow(ctx context.Context, events iter.Seq2[a2a.Event, error]) 
 	return nil
 }
 
-// see takes up an event: its progress is told, and artifacts that are complete are written.
+// see takes up an event: it passes the progress on, and writes the artifacts that are complete.
 func (v *visit) see(ctx context.Context, event a2a.Event) error {
 	n, err := v.turn.apply(event)
 	if err != nil {

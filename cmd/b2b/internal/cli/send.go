@@ -26,7 +26,7 @@ func (o *outgoing) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringArrayVar(&o.files, "file", nil, "upload this `file` and attach it; several times for several")
 	f.StringVar(&o.settles, "settles", "", "settle a delivery together with it: `ID:LEASE` of b2b wait")
-	f.BoolVar(&o.receipts, "receipts", false, "receive events about what becomes of it")
+	f.BoolVar(&o.receipts, "receipts", false, "receive an event when an addressee takes it up or settles it")
 	f.DurationVar(&o.ackBy, "ack-by", 0, "it must be acknowledged within this time")
 	f.StringVar(&o.escalateTo, "escalate-to", "", "the `agent` that is notified if it is not")
 	f.BoolVar(&o.noReply, "no-reply", false, "it wants no answer")

@@ -1,4 +1,4 @@
-// The schemas of the arguments of tools. Models make mistakes in them, which are told, not thrown.
+// The schemas of the arguments of tools. A mistake that a model makes in them is a text for it, not an exception.
 import { Wrong } from "./errors.js";
 
 /** The schema of an argument. */

@@ -1,4 +1,4 @@
-"""The schemas of the arguments of tools. Models make mistakes in them, which are told, not raised."""
+"""The schemas of the arguments of tools. A mistake that a model makes in them is a text for it, not an exception."""
 
 from collections.abc import Mapping
 from typing import Any
