@@ -105,10 +105,10 @@ fresh: generate ## fail when generated files are stale
 	$(call heading,generated files are fresh)
 	@build/fresh.sh $(GENERATED)
 
-.PHONY: test checks test-sdk test-runtimes test-agents test-go test-race test-watched test-binary
+.PHONY: test checks test-sdk test-runtimes test-agents test-go test-race test-watched test-binary test-plain
 test: tools ## run every check and every test
 	@$(MAKE) fresh
-	@$(MAKE) -j3 test-binary test-watched checks
+	@$(MAKE) -j3 test-binary test-watched checks test-plain
 
 # The output of each check is printed when it ends, since the Go tests run beside them.
 checks:
@@ -136,15 +136,19 @@ test-race: ## run the Go tests with the race detector (PKG=./internal/...)
 	$(call heading,go test -race)
 	@build/gotest.sh $(PKG)
 
+# The parts of the Go tests in `make test`.
 test-watched:
 	$(call heading,go test -race)
-	@WATCHED=1 build/gotest.sh
+	@PART=race build/gotest.sh
 
-# The built binary is a process of its own, which the race detector of the test does not watch.
-test-binary: ## run the tests of the built binary and of what databases read, without the race detector
+test-binary: ## run the tests of the built binary
 	$(call heading,go test: the built binary)
-	@RACE=0 build/gotest.sh ./cmd/b2b
-	@RACE=0 RUN='^Test(Costs|CatchUpModel|CatchUpCost)$$' build/gotest.sh ./server ./internal/eventlog
+	@PART=binary build/gotest.sh
+
+test-plain: ## run the tests of which the race detector would see nothing
+	$(call heading,go test)
+	@PART=plain build/gotest.sh
+	@PART=named build/gotest.sh
 
 .PHONY: torture
 torture: ## kill servers under load and check what each subscriber received (CHANGES=10000 SEED=… RUN=postgres)

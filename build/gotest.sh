@@ -1,28 +1,45 @@
 #!/usr/bin/env bash
 # Runs the Go tests and lists the tests that were skipped. With CI=true, a skipped test fails.
 # Arguments: packages (default: all, those of the Go SDK included). RACE=0 runs them without the
-# race detector. WATCHED=1 leaves out the packages and tests of which the race detector would see
-# nothing. RUN=… runs only the tests that match.
+# race detector. PART=… runs a part of the tests, as `make test` does: each test is in one part.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . build/say.sh
 
-# Packages start in this order. The longest are first, so that none of them runs alone at the end.
-[ $# -gt 0 ] || set -- ./cmd/b2b ./server ./internal/eventlog ./internal/store/sqlstore ./internal/importer ./... github.com/b2b-protocol/b2b/sdk/go/...
+sdk=github.com/b2b-protocol/b2b/sdk/go
+# These run without the race detector, which would see nothing of them and take most of their time:
+# cmd/b2b tests servers that are processes of their own, and the others compute something or read
+# this repository, with one goroutine.
+plain=(./cmd/b2b ./internal/importer ./internal/wire ./build/layers ./build/repository)
+# So do these tests of other packages. They make one call at a time, thousands of them, compare a
+# result with that of a slow model, or measure memory.
+in=(./server ./internal/eventlog ./internal/store/sqlstore)
+names='^Test(AccessOfEveryCall|ArtifactQuotas|A2AResponsesAreBounded|Bounds|CatchUp(Cost|Model|OfLongArtifacts|OnNodes|Pages)|Costs'
+names+='|CrossOrg|DeliveryAllocates|Hostile.*|LargeBodiesAllocateLittle|LargeListsAllocateLittle|LongestContentArrives'
+names+='|PagesEndByBytes|QueueBytes|ReplayOfLongEvents|Statements.*|StoredQuotas|UnreadAnswers)$'
+# These run in both ways, with the race detector (and -short) for a shorter time.
+long='|^Test(RandomReaders|RandomPresence|PostgresLostConnections)$'
 
-# The tests of cmd/b2b run the built binary, which is a process of its own that the race detector of
-# the test does not watch. `make test` runs them beside the others, without it.
-processes=$(($(getconf _NPROCESSORS_ONLN) + 1))
-if [ "${WATCHED:-0}" = 1 ]; then
-  processes=$((processes - 1)) # cmd/b2b is the other one
-  mapfile -t packages < <(go list "$@" | grep -vx 'github.com/b2b-protocol/b2b/cmd/b2b')
-  set -- "${packages[@]}"
-fi
-# These tests compare or count what databases read, for minutes, and most of that with one call at a
-# time. `make test-binary` runs them without the race detector.
 tests=()
-[ "${WATCHED:-0}" != 1 ] || tests+=(-skip '^Test(Costs|CatchUpModel|CatchUpCost)$')
-[ -z "${RUN:-}" ] || tests+=(-run "$RUN")
+case "${PART:-}" in
+'') ;;
+binary) set -- ./cmd/b2b && RACE=0 ;;
+plain) set -- "${plain[@]:1}" && RACE=0 ;;
+named) set -- "${in[@]}" && RACE=0 && tests=(-run "$names$long") ;;
+race)
+  leave=$(go list "${plain[@]}")
+  mapfile -t packages < <(go list "${in[@]}" ./... $sdk/... | awk '!seen[$0]++' | grep -vxF "$leave")
+  set -- "${packages[@]}"
+  tests=(-short -skip "$names") # in all packages, so no other may have a test of that name
+  files='{{range .TestGoFiles}}{{$.Dir}}/{{.}}{{"\n"}}{{end}}{{range .XTestGoFiles}}{{$.Dir}}/{{.}}{{"\n"}}{{end}}'
+  mapfile -t others < <(go list -f "$files" "$@" | grep . | grep -vxF "$(go list -f "$files" "${in[@]}")")
+  ! grep -nE "^func ${names:1:-1}\(" "${others[@]}" ||
+    die "these tests would not run: rename them, or those of the same name in build/gotest.sh"
+  ;;
+*) die "there is no part $PART of the tests: binary, plain, named or race" ;;
+esac
+# Packages start in this order. The longest are first, so that none of them runs alone at the end.
+[ $# -gt 0 ] || set -- ./cmd/b2b "${in[@]}" ./internal/importer ./... $sdk/...
 
 if [ -z "$(go list "$@" 2>/dev/null)" ]; then
   die "no Go package matches $*"
@@ -30,6 +47,8 @@ fi
 
 # Many tests wait for a server, a database or a time limit, so more of them run at once than there
 # are cores: -p packages, and in each of them -parallel tests. `make lint` vets all packages.
+processes=$(getconf _NPROCESSORS_ONLN)
+[ -n "${PART:-}" ] || processes=$((processes + 1)) # nothing runs beside them
 flags=(-vet=off -timeout 40m -p "$processes" -parallel 4)
 export CGO_ENABLED=0
 if [ "${RACE:-1}" = 1 ] && command -v "$(go env CC)" >/dev/null; then

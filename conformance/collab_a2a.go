@@ -161,7 +161,7 @@ func a2aWaits(t *T) {
 
 // first returns the id of the first thread of the agent that has a message.
 func (a *a2aAgent) first() (id string) {
-	a.eventually(patience, "the agent has no task", func() bool {
+	a.eventually(soon, "the agent has no task", func() bool {
 		r := a.Get("/api/threads", a.agent).OK()
 		if len(r.List("")) == 0 {
 			return false

@@ -20,7 +20,7 @@ func deadlineChecks() []Check {
 // overdue waits until the messages that are overdue for a caller are these, and returns the list.
 func (t *T) overdue(by Caller, want ...string) (r *Response) {
 	slices.Sort(want)
-	t.eventually(patience, fmt.Sprintf("the overdue messages are not %q", want), func() bool {
+	t.eventually(soon, fmt.Sprintf("the overdue messages are not %q", want), func() bool {
 		r = t.Get("/api/overdue", by).OK()
 		got := r.Pluck("items", "message_id")
 		slices.Sort(got)

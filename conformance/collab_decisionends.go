@@ -93,7 +93,7 @@ func expiredDecision(t *T) {
 	held := t.ask(h.Ann, id, J{"bots": []string{"bob"}, "expires_in": 1, "default": "rejected", "blocks": true}).Status(201)
 	feed.next("thread_status_changed")
 	d := held.Str("id")
-	t.eventually(patience, "the decision does not expire", func() bool { return t.Get(dec(d), h.Bob).OK().Str("status") != "open" })
+	t.eventually(soon, "the decision does not expire", func() bool { return t.Get(dec(d), h.Bob).OK().Str("status") != "open" })
 	want := J{"status": "expired", "answer": "rejected", "closed_by": nil, "reason": nil, "closed_at": held.Num("expires_at")}
 	t.has(t.Get(dec(d), h.Bob).OK(), want)
 	t.has(t.decide(h.Bob, d, "approved").Refused(409, "DECISION_CLOSED"), J{"status": "expired", "answer": "rejected"})

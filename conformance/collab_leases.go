@@ -119,7 +119,7 @@ func leaseQueue(t *T) {
 			mu.Unlock()
 			t.Do("DELETE", "/api/leases/"+r.Str("id"), bot, nil).OK().Equal("released", true)
 		}))
-		t.eventually(patience, "the call does not wait", func() bool {
+		t.eventually(soon, "the call does not wait", func() bool {
 			r := t.lease(holder, "q", nil).Refused(409, "LEASE_HELD")
 			return r.Num("waiting_ahead") == float64(i+1)
 		})
@@ -168,7 +168,7 @@ func continuedWait(t *T) {
 	t.lease(bob, "d", J{"wait_seconds": 1, "wait_id": wait}).Refused(400, "VALIDATION_ERROR")
 	t.lease(bob, "c", J{"wait_seconds": 1, "wait_id": wait, "mode": "shared"}).Refused(400, "VALIDATION_ERROR")
 	granted := t.background(func() { t.lease(cyd, "c", J{"wait_seconds": 30}).Status(201) })
-	t.eventually(patience, "the calls do not wait", func() bool {
+	t.eventually(soon, "the calls do not wait", func() bool {
 		return t.lease(ann, "c", nil).Refused(409, "LEASE_HELD").Num("waiting_ahead") == 2
 	})
 	t.Do("DELETE", "/api/leases/"+held.Str("id"), ann, nil).OK()
@@ -197,7 +197,7 @@ func repeatedLease(t *T) {
 			ids[i] = t.lease(bob, "r", J{"wait_seconds": 30, "request_id": "three"}).Status(201).Str("id")
 		})
 	})
-	t.eventually(patience, "the calls do not wait", func() bool {
+	t.eventually(soon, "the calls do not wait", func() bool {
 		return t.lease(ann, "r", nil).Refused(409, "LEASE_HELD").Num("waiting_ahead") == 1
 	})
 	t.Do("DELETE", "/api/leases/"+held.Str("id"), ann, nil).OK()
@@ -297,7 +297,7 @@ func leaseOfDeletedBot(t *T) {
 	s := t.stream("bob", bob, []string{"types", "lease_released,lease_acquired"})
 	t.lease(ann, "x", nil).Status(201)
 	granted := t.background(func() { t.lease(bob, "x", J{"wait_seconds": 30}).Status(201) })
-	t.eventually(patience, "the calls do not wait", func() bool {
+	t.eventually(soon, "the calls do not wait", func() bool {
 		return t.lease(bob, "x", nil).Refused(409, "LEASE_HELD").Num("waiting_ahead") == 1
 	})
 	t.Do("DELETE", "/api/bots/"+ann.ID, o.Admin, nil).Status(200)

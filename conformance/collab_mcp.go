@@ -216,7 +216,7 @@ func mcpWait(t *T) {
 	t.done(bob, "wait", J{"timeout_s": 1}).Equal("result.structuredContent.timed_out", true)
 	thread := t.done(ann, "open_thread", J{"topic": "review", "participants": []string{"bob"}}).Str("result.structuredContent.thread.id")
 	bobs := func() *Response { return t.done(bob, "agents", J{}) }
-	t.eventually(patience, "there is no notice of an invitation", func() bool { return noticeOf(bobs()) != "" })
+	t.eventually(soon, "there is no notice of an invitation", func() bool { return noticeOf(bobs()) != "" })
 	invited := t.done(bob, "wait", J{"timeout_s": 20}).Equal("result.structuredContent.item.kind", "invitation").Str("result.structuredContent.item.delivery")
 	t.done(bob, "settle", J{"delivery": invited, "action": "done"})
 	if notice := noticeOf(bobs()); notice != "" {
@@ -327,7 +327,7 @@ func mcpResources(t *T) {
 // cancelWait makes a call of wait, and cancels it in another request.
 func (t *T) cancelWait(by Caller) {
 	ended := make(chan *Response, 1)
-	ctx, cancel := context.WithTimeout(t.ctx, requestTimeout)
+	ctx, cancel := context.WithTimeout(t.ctx, t.patient(requestTimeout))
 	defer cancel()
 	go func() {
 		r, err := t.target.send(ctx, "POST", mcpPath, by, J{
@@ -338,7 +338,7 @@ func (t *T) cancelWait(by Caller) {
 		}
 		ended <- r
 	}()
-	for end := time.After(patience); ; {
+	for end := time.After(t.patient(soon)); ; {
 		t.Do("POST", mcpPath, by, J{"jsonrpc": "2.0", "method": "notifications/cancelled", "params": J{"requestId": "cancelled"}},
 			Header("Accept", "application/json, text/event-stream"), Header("MCP-Protocol-Version", earlier)).Status(202)
 		select {

@@ -83,7 +83,7 @@ func receiptEnds(t *T) {
 
 	second := t.dm(h.Ann, "bob", "in time").Str("message.id")
 	t.claimed(h.Bob, J{"lease_seconds": 1})
-	t.eventually(patience, "the lease has not ended", func() bool {
+	t.eventually(soon, "the lease has not ended", func() bool {
 		return t.Get(receiptsPath(second), h.Ann).OK().Str("items.0.state") == "queued"
 	})
 	t.receipts(h.Ann, second, "bob direct queued").Equal("items.0.attempt", 1).Has("items.0.reason")

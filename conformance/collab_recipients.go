@@ -144,7 +144,7 @@ func claimingRecipient(t *T) {
 	h := newFixture(t)
 	t.dm(h.Ann, "bob", "1").reach()
 	wait := t.background(func() { t.claim(h.Bob, J{"wait_seconds": 20, "kinds": []string{"all"}}) })
-	t.eventually(patience, "bob has no worker", func() bool {
+	t.eventually(soon, "bob has no worker", func() bool {
 		return slices.Equal(t.dm(h.Ann, "bob", "2").List("recipients.addressed.0.reach"), []any{"worker"})
 	})
 	thread := h.thread(nil)

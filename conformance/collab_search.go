@@ -36,7 +36,7 @@ func (t *T) found(by Caller, q string, keyValues ...string) []string {
 // indexed waits until a search finds exactly these ids, in this order.
 func (t *T) indexed(by Caller, q string, want ...string) {
 	var got []string
-	t.eventually(patience, fmt.Sprintf("a search for %s does not find %v", q, want), func() bool {
+	t.eventually(soon, fmt.Sprintf("a search for %s does not find %v", q, want), func() bool {
 		got = t.found(by, q)
 		return slices.Equal(got, want)
 	})
@@ -58,7 +58,7 @@ func searchKinds(t *T) {
 		r.Shape(fmt.Sprint("items.", i), hitShape)
 	}
 	t.has(r, J{"has_more": false})
-	t.eventually(patience, "the index is not complete", func() bool {
+	t.eventually(soon, "the index is not complete", func() bool {
 		r := t.search(o.Human(), "zebrafish").OK()
 		return r.Bool("index.complete") && r.Num("index.behind") == 0
 	})
@@ -269,7 +269,7 @@ func searchPages(t *T) {
 		}
 		ids = slices.Insert(ids, 0, t.say(h.Ann, thread, text).OK().Str("id"))
 	}
-	t.eventually(patience, "the messages are not found", func() bool { return len(t.found(h.Ann, "heron", "limit", "100")) == len(ids) })
+	t.eventually(soon, "the messages are not found", func() bool { return len(t.found(h.Ann, "heron", "limit", "100")) == len(ids) })
 	for _, sort := range []string{"newest", "best"} {
 		var got []string
 		cursor := ""
@@ -278,7 +278,7 @@ func searchPages(t *T) {
 			got = append(got, r.Pluck("items", "id")...)
 			if page == 1 { // what comes meanwhile disturbs no page
 				late := t.say(h.Ann, thread, "heron "+sort).OK().Str("id")
-				t.eventually(patience, "a new message is not found", func() bool { return slices.Contains(t.found(h.Ann, "heron", "limit", "1"), late) })
+				t.eventually(soon, "a new message is not found", func() bool { return slices.Contains(t.found(h.Ann, "heron", "limit", "1"), late) })
 			}
 			if !r.Bool("has_more") {
 				break

@@ -64,7 +64,7 @@ func (t *T) rawRequest(method, path string, c Caller, opts []Option, body string
 // statuses sends text over a new connection, and returns the statuses of the responses until the
 // connection ends, most at most.
 func (t *T) statuses(text string, most int) (got []int) {
-	ctx, cancel := context.WithTimeout(t.ctx, requestTimeout)
+	ctx, cancel := context.WithTimeout(t.ctx, t.patient(requestTimeout))
 	defer cancel()
 	conn, err := t.target.dial(ctx)
 	if err != nil {
@@ -89,7 +89,7 @@ func (t *T) statuses(text string, most int) (got []int) {
 		}
 	}
 	if err := ctx.Err(); err != nil && !errors.Is(err, context.Canceled) {
-		t.Errorf("the connection neither ended nor had a response within %v", requestTimeout)
+		t.Errorf("the connection neither ended nor had a response within %v", t.patient(requestTimeout))
 	}
 	return got
 }

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// patience is how long a wait for a frame lasts while nothing is received.
-const patience = 25 * time.Second
+// soon is how long a wait for a frame lasts while nothing is received.
+const soon = 25 * time.Second
 
 // Frame is one frame or server-sent event that a subscriber received.
 type Frame struct {
@@ -92,7 +92,8 @@ func (f *Feed) end(code int, reason string) { f.change(func() { f.ended = &endin
 // await waits until ok returns true. ok is called with the feed locked. await returns false if the
 // connection ends, or if nothing is received for the time limit.
 func (f *Feed) await(ok func() bool) bool {
-	limit := time.NewTimer(patience)
+	quiet := f.t.patient(soon)
+	limit := time.NewTimer(quiet)
 	defer limit.Stop()
 	for {
 		f.mu.Lock()
@@ -103,7 +104,7 @@ func (f *Feed) await(ok func() bool) bool {
 		}
 		select {
 		case <-changed: // a slow server goes on
-			limit.Reset(patience)
+			limit.Reset(quiet)
 		case <-limit.C:
 			return false
 		case <-f.t.ctx.Done():
@@ -202,7 +203,7 @@ func (f *Feed) last() string {
 // ends waits until the connection ends and returns how it ended.
 func (f *Feed) ends() ending {
 	if !f.await(func() bool { return f.ended != nil }) {
-		f.errorf("the server did not end the connection within %s", patience)
+		f.errorf("the server did not end the connection within %s", f.t.patient(soon))
 		return ending{}
 	}
 	return *f.ended

@@ -68,7 +68,7 @@ func pings(t *T) {
 				k.errorf("the reply to a ping is %s", fr.Raw)
 			}
 		}
-		ctx, cancel := context.WithTimeout(t.ctx, patience)
+		ctx, cancel := context.WithTimeout(t.ctx, t.patient(soon))
 		if err := k.conn.Ping(ctx); err != nil {
 			k.errorf("a ping of the WebSocket protocol: %v", err)
 		}

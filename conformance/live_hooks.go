@@ -158,7 +158,7 @@ func newHook(t *T) {
 	}
 	slices.Sort(took)
 	slices.Sort(later)
-	if took[len(took)/2] > later[len(later)/2]+time.Second {
+	if took[len(took)/2] > later[len(later)/2]+t.patient(time.Second) {
 		t.Errorf("the first attempts arrived after %v, the second ones after %v", took, later)
 	}
 }

@@ -81,7 +81,7 @@ func onlineFields(t *T) {
 	before := t.Get("/api/bots/"+s.Bob.ID, s.Ann).OK().Num("last_seen_at")
 	t.tick()
 	bob.disconnect()
-	t.eventually(patience, "bob is not offline", func() bool { return !t.Get("/api/bots/"+s.Bob.ID, s.Ann).OK().Bool("online") })
+	t.eventually(soon, "bob is not offline", func() bool { return !t.Get("/api/bots/"+s.Bob.ID, s.Ann).OK().Bool("online") })
 	shows(false)
 	if after := t.Get("/api/bots/"+s.Bob.ID, s.Ann).OK(); after.Num("last_seen_at") <= before {
 		after.errorf("last_seen_at did not change when the last connection ended")
@@ -131,7 +131,7 @@ func connections(t *T) {
 	}
 	s.online(s.Bob, true)
 	again.disconnect()
-	t.eventually(patience, "bob is not offline", func() bool { return !t.Get("/api/bots/"+s.Bob.ID, s.Ann).OK().Bool("online") })
+	t.eventually(soon, "bob is not offline", func() bool { return !t.Get("/api/bots/"+s.Bob.ID, s.Ann).OK().Bool("online") })
 	for _, f := range []*Feed{ann.Feed, oa.Feed, stream.Feed} {
 		f.alternates(s.Bob, false)
 	}
@@ -205,7 +205,7 @@ func presenceStorm(t *T) {
 	for range 10 {
 		t.open("a bot that comes and goes", flaps).disconnect()
 	}
-	t.eventually(patience, "the bot is not offline", func() bool { return !t.Get("/api/bots/"+flaps.ID, s.Ann).OK().Bool("online") })
+	t.eventually(soon, "the bot is not offline", func() bool { return !t.Get("/api/bots/"+flaps.ID, s.Ann).OK().Bool("online") })
 	for _, f := range []*Feed{oa.Feed, stream.Feed} {
 		f.alternates(flaps, false)
 	}
@@ -226,7 +226,7 @@ func presenceOrder(t *T) {
 	bob := t.open("bob", s.Bob)
 	t.Do("PATCH", "/api/me/name", s.Bob, J{"name": "robert"}).OK()
 	bob.disconnect()
-	t.eventually(patience, "bob is not offline", func() bool { return !t.Get("/api/bots/"+s.Bob.ID, s.Ann).OK().Bool("online") })
+	t.eventually(soon, "bob is not offline", func() bool { return !t.Get("/api/bots/"+s.Bob.ID, s.Ann).OK().Bool("online") })
 	t.Do("DELETE", "/api/me", s.Bob, nil).OK()
 	mark := s.mark()
 	for _, f := range []*Feed{ann.Feed, stream.Feed} {

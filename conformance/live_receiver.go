@@ -100,9 +100,10 @@ func (h *hooks) got() []delivery {
 
 // wait waits until the receiver has n requests, and returns all.
 func (h *hooks) wait(n int) []delivery {
-	for end := time.Now().Add(30 * time.Second); len(h.got()) < n; h.t.Sleep(20 * time.Millisecond) {
+	limit := h.t.patient(30 * time.Second)
+	for end := time.Now().Add(limit); len(h.got()) < n; h.t.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
-			h.t.Fatalf("received %d webhook requests within 30 s, want %d", len(h.got()), n)
+			h.t.Fatalf("received %d webhook requests within %v, want %d", len(h.got()), limit, n)
 		}
 	}
 	return h.got()

@@ -43,7 +43,7 @@ func (t *T) dial(name string, keyValues ...string) *Socket {
 func (t *T) dialQuiet(name string, keyValues ...string) *Socket {
 	s := &Socket{Feed: newFeed(t, "ws of "+name), wire: &controlledConn{}}
 	client := &http.Client{Transport: &http.Transport{DialContext: s.wire.dial}}
-	ctx, cancel := context.WithTimeout(t.ctx, requestTimeout)
+	ctx, cancel := context.WithTimeout(t.ctx, t.patient(requestTimeout))
 	defer cancel()
 	conn, _, err := websocket.Dial(ctx, t.wsURL(keyValues...), &websocket.DialOptions{HTTPClient: client})
 	if err != nil {
@@ -125,7 +125,7 @@ func (s *Socket) sendAs(kind websocket.MessageType, v any) {
 			s.fatalf("encoding a frame: %v", err)
 		}
 	}
-	ctx, cancel := context.WithTimeout(s.t.ctx, requestTimeout)
+	ctx, cancel := context.WithTimeout(s.t.ctx, s.t.patient(requestTimeout))
 	defer cancel()
 	if err := s.conn.Write(ctx, kind, text); err != nil {
 		s.fatalf("sending %s: %v", clip(string(text), 200), err)

@@ -26,7 +26,7 @@ func streamChecks() []Check {
 					return
 				}
 			}
-			f.errorf("received no comment within %s", 2*patience)
+			f.errorf("received no comment within %s", 2*t.patient(soon))
 		}},
 	}
 }

@@ -68,7 +68,7 @@ func wsTicketRequired(t *T) {
 		t.dial("nobody", "ticket", bad).closes(4001, "Invalid or expired ticket")
 	}
 	t.dial("a token", "token", string(h.Ann.Token)).closes(4001, missing)
-	ctx, cancel := context.WithTimeout(t.ctx, requestTimeout)
+	ctx, cancel := context.WithTimeout(t.ctx, t.patient(requestTimeout))
 	defer cancel()
 	conn, _, err := websocket.Dial(ctx, t.wsURL(), &websocket.DialOptions{HTTPClient: t.target.client, HTTPHeader: http.Header{"Authorization": {"Bearer " + string(h.Ann.Token)}}})
 	if err != nil {

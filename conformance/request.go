@@ -69,13 +69,18 @@ type target struct {
 	url         string // no trailing slash
 	base        *url.URL
 	adminSecret string
-	receiver    string // address at which the server reaches the suite, for webhooks
+	receiver    string  // address at which the server reaches the suite, for webhooks
+	patience    float64 // multiplies time limits if it is more than 1
 	client      *http.Client
 	logf        func(format string, args ...any)
 
 	held     []string                 // the profiles to which the server is held
 	super    func() (*Session, error) // logs in at the first call
 	recorder *openAPIRecorder         // nil without a document
+}
+
+func (tg *target) patient(limit time.Duration) time.Duration {
+	return time.Duration(max(1, tg.patience) * float64(limit))
 }
 
 func newTarget(rawURL, adminSecret string, logf func(string, ...any)) (*target, error) {
@@ -119,7 +124,7 @@ func (tg *target) origin() string { return tg.base.Scheme + "://" + tg.base.Host
 
 // send makes one request. It sends the path unchanged, without cleaning or escaping it.
 func (tg *target) send(ctx context.Context, method, path string, c Caller, body any, opts ...Option) (*Response, error) {
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	ctx, cancel := context.WithTimeout(ctx, tg.patient(requestTimeout))
 	defer cancel()
 	req, payload, err := tg.request(ctx, method, path, c, body, opts...)
 	if err != nil {

@@ -22,6 +22,7 @@ type Options struct {
 	Receiver      string       // address of this machine at which the server reaches the suite, for webhooks; default 127.0.0.1
 	Parallel      int          // number of checks that run at the same time; default 4
 	Filter        string       // comma-separated prefixes of requirement ids or parts of check names; default all
+	Patience      float64      // multiplies the time limits of the checks, for a slow server or machine; default and least 1
 	KnownFailures []string     // ids of requirements that are expected to fail; see ReadKnownFailures
 	Out           io.Writer    // receives the report as text; nil for none
 	Log           *slog.Logger // receives log messages; nil for none
@@ -62,7 +63,7 @@ func Run(ctx context.Context, o Options) (Report, error) {
 		return Report{}, err
 	}
 	defer tg.client.CloseIdleConnections()
-	tg.receiver = o.Receiver
+	tg.receiver, tg.patience = o.Receiver, o.Patience
 	if tg.receiver == "" {
 		tg.receiver = "127.0.0.1"
 	}
@@ -103,7 +104,7 @@ func runAll(ctx context.Context, tg *target, o Options, checks []Check) []CheckR
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+			ctx, cancel := context.WithTimeout(ctx, tg.patient(checkTimeout))
 			defer cancel()
 			begin := time.Now()
 			failures := (&T{ctx: ctx, target: tg, profiles: profilesOf(c)}).run(c)

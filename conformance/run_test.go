@@ -116,6 +116,20 @@ func TestRunReportsPassesAndFailures(t *testing.T) {
 	}
 }
 
+func TestPatience(t *testing.T) {
+	t.Parallel()
+	late := func(t *T) {
+		calls := 0
+		t.eventually(150*time.Millisecond, "it has not happened", func() bool { calls++; return calls > 3 }) // a call each 100 ms
+	}
+	for patience, want := range map[float64]int{0: 1, 1: 1, 1000: 0} {
+		rep, out := try(t, Options{Patience: patience, Checks: []Check{{[]string{"B2B-ORG-001"}, "late", late}}})
+		if rep.Failed != want {
+			t.Errorf("with the patience %v: %s", patience, out)
+		}
+	}
+}
+
 func TestKnownFailures(t *testing.T) {
 	t.Parallel()
 	checks := []Check{{[]string{"B2B-ORG-001"}, "good", passing}, {[]string{"B2B-ORG-002"}, "bad", failing}}

@@ -134,8 +134,13 @@ func (t *T) run(c Check) []string {
 	return t.failures
 }
 
-// eventually calls ok every 100 ms until it returns true. It records a failure after the limit.
+// patient returns the time limit of this run for what takes at most limit with the default patience.
+func (t *T) patient(limit time.Duration) time.Duration { return t.target.patient(limit) }
+
+// eventually calls ok every 100 ms until it returns true. It records a failure after the limit, which
+// the patience of the run multiplies.
 func (t *T) eventually(limit time.Duration, failure string, ok func() bool) {
+	limit = t.patient(limit)
 	for end := time.Now().Add(limit); !ok(); t.Sleep(100 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Errorf("%s within %s", failure, limit)

@@ -75,7 +75,7 @@ func (s *a2aScene) work(ctx context.Context, item *b2b.InboxItem) error {
 			Title: proto.String("The plan"), Content: proto.String("# Plan"),
 		})
 		report := func(q *b2bv1.SendThreadMessageRequest) { q.NoReply = proto.Bool(true) }
-		return errors.Join(said("on it", report), err, said("done"), status(b2bv1.ThreadStatus_THREAD_STATUS_RESOLVED), item.Ack(ctx))
+		return errors.Join(said("on it", report), err, said("done", report), status(b2bv1.ThreadStatus_THREAD_STATUS_RESOLVED), item.Ack(ctx))
 	}
 	_, err := item.Reply(ctx, "echo: "+text)
 	return err

@@ -10,11 +10,11 @@ import (
 	"github.com/b2b-protocol/b2b/internal/limits"
 )
 
-// TestAccess makes one harmless call of every RPC as every kind of caller with every scope, over
+// TestAccessOfEveryCall makes one harmless call of every RPC as every kind of caller with every scope, over
 // REST and over Connect. A caller without access must get the declared status and code, and a
 // caller with access a response of the call itself. Calls that change something have a request_id
 // that is too long, which is checked after access and before anything is changed.
-func TestAccess(t *testing.T) {
+func TestAccessOfEveryCall(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
 	o := n.newOrg(t, "own")

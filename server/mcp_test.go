@@ -266,9 +266,6 @@ func waitingClaims(t *testing.T, n *liveNode, token string) {
 // Progress is reported while a call waits.
 func TestMCPProgress(t *testing.T) {
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("a heartbeat comes every 10 seconds")
-	}
 	n := newLiveNode(t, func(*server.Config) {})
 	token := n.team(t, "bob")["bob"]
 	beats := make(chan float64, 10)

@@ -46,7 +46,7 @@ func TestUnreadAnswers(t *testing.T) {
 			asked := n.askUnread(t, own.member, ask, calls)
 			end := time.Now().Add(4 * time.Second)
 			var peak uint64
-			for time.Now().Before(end) || asked.count("429")+asked.count("503") == 0 {
+			for time.Now().Before(end) || asked.count("200") == 0 || asked.refused() == 0 {
 				peak = max(peak, live())
 				start := time.Now()
 				n.must(t, other.member, "POST", "/api/send", map[string]any{"to": "other-bot2", "content": "x"})
@@ -54,16 +54,13 @@ func TestUnreadAnswers(t *testing.T) {
 					t.Errorf("a message of another org took %v", took)
 				}
 				if time.Since(end) > time.Minute {
-					t.Fatal("no answer was refused")
+					t.Fatalf("of the answers, %d have begun and %d were refused", asked.count("200"), asked.refused())
 				}
 			}
 			if peak > base+most {
 				t.Errorf("unread answers hold %d MiB", (peak-base)>>20)
 			}
-			t.Logf("%d MiB; %d answers begun, %d refused", (peak-min(peak, base))>>20, asked.count("200"), asked.count("429")+asked.count("503"))
-			if asked.count("200") == 0 {
-				t.Error("no answer has begun")
-			}
+			t.Logf("%d MiB; %d answers begun, %d refused", (peak-min(peak, base))>>20, asked.count("200"), asked.refused())
 			asked.close()
 			waittest.Until(t, "the calls of the client that is gone end", func() bool {
 				a := n.send(own.member, "GET", list, nil)
@@ -159,6 +156,10 @@ func (u *unreadCalls) count(status string) int {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return u.statuses[status]
+}
+
+func (u *unreadCalls) refused() int {
+	return u.count("429") + u.count("503")
 }
 
 func (u *unreadCalls) close() {

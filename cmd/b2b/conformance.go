@@ -64,6 +64,7 @@ func conformanceCommand() *cobra.Command {
 	f.StringVar(&o.Receiver, "receiver", "127.0.0.1", "address of this machine that the server posts webhooks to; it must allow it (B2B_WEBHOOK_ALLOW)")
 	f.StringSliceVar(&o.Profiles, "profiles", nil, "hold the server to these profiles of SPEC.md and no others (comma list); default those that it declares")
 	f.IntVar(&o.Parallel, "parallel", 4, "how many checks at a time")
+	f.Float64Var(&o.Patience, "patience", 1, "multiply the time limits of the checks, for a slow server or machine")
 	f.StringVar(&known, "known-failures", "", "file of requirement ids that are expected to fail")
 	f.BoolVar(&asJSON, "json", false, "print the report as JSON")
 	if err := cmd.MarkFlagRequired("url"); err != nil {

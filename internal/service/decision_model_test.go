@@ -209,10 +209,7 @@ type decisionPlayer struct {
 // in the log each decision is closed at most once and each thread has the status that the log says.
 func TestDecisionHistories(t *testing.T) {
 	t.Parallel()
-	seeds, steps := uint64(6), 700
-	if testing.Short() {
-		seeds = 4
-	}
+	const seeds, steps = uint64(6), 700
 	seen := make(chan map[string]int, seeds)
 	t.Run("play", func(t *testing.T) {
 		t.Parallel()

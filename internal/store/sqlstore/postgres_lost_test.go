@@ -23,6 +23,10 @@ func TestPostgresLostConnections(t *testing.T) {
 	defer closing(t, s)
 	add(t, s, "org")
 
+	each := 100
+	if testing.Short() {
+		each = 25
+	}
 	stop := make(chan struct{})
 	var killer sync.WaitGroup
 	killer.Go(func() { dropConnections(t, url, stop) })
@@ -31,7 +35,7 @@ func TestPostgresLostConnections(t *testing.T) {
 	var callers sync.WaitGroup
 	for c := range 8 {
 		callers.Go(func() {
-			for n := range 100 {
+			for n := range each {
 				name := fmt.Sprintf("%d-%d", c, n)
 				err := s.Update(ctx, "org", func(tx store.Tx) error { return appendMany(ctx, tx, name) })
 				mu.Lock()
