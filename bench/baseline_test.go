@@ -53,7 +53,7 @@ func TestBaseline(t *testing.T) {
 	if err := floor.fill(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	o := options{clients: 2, rounds: 3, time: 20 * time.Millisecond}
+	o := options{clients: 2, rounds: 3, time: 200 * time.Millisecond}
 	var contests []contest
 	for name, r := range map[string]runner{
 		"send":   o.repeated(floor.post()),

@@ -1,12 +1,14 @@
 package conformance
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -24,6 +26,7 @@ func deliveryChecks() []Check {
 		{[]string{"B2B-DLV-006"}, "a claim selects kinds and a thread", selectedDeliveries},
 		{[]string{"B2B-DLV-007"}, "a claim comes with the context of its threads", deliveryContext},
 		{[]string{"B2B-DLV-008"}, "a repeated claim returns the same deliveries", repeatedClaim},
+		{[]string{"B2B-DLV-008", "B2B-DLV-023"}, "a claim that was given up takes nothing", replacedClaim},
 		{[]string{"B2B-DLV-009", "B2B-DLV-010"}, "a delivery whose lease ends is handed out again", expiredDelivery},
 		{[]string{"B2B-DLV-010", "B2B-DLV-011", "B2B-DLV-012", "B2B-DLV-013"}, "only who has the lease answers a delivery", foreignLeases},
 		{[]string{"B2B-DLV-012", "B2B-DLV-016", "B2B-DLV-017"}, "a delivery is given back, fails, is dead, and is queued again", returnedDelivery},
@@ -279,6 +282,39 @@ func repeatedClaim(t *T) {
 	t.nothing(h.Bob, J{"request_id": "claim-2"})
 	t.ack(h.Bob, again)
 	t.nothing(h.Bob, J{"request_id": "claim-1"})
+}
+
+// replacedClaim gives up on a claim that waits, and repeats it: nothing is lost.
+func replacedClaim(t *T) {
+	h := newFixture(t)
+	t.nothing(h.Bob, nil)
+	for range 5 {
+		ctx, cancel := context.WithCancel(t.ctx)
+		ended := t.background(func() {
+			_, err := t.target.send(ctx, "POST", "/api/inbox/claim", h.Bob, J{"request_id": "given-up", "wait_seconds": 60, "lease_seconds": 600})
+			if err == nil {
+				t.Errorf("a claim that was given up has a response")
+			}
+		})
+		t.Sleep(50 * time.Millisecond)
+		cancel()
+		ended()
+		t.nothing(h.Bob, J{"request_id": "given-up", "lease_seconds": 600})
+	}
+	t.dm(h.Ann, "bob", "hello")
+	if d := t.claimed(h.Bob, nil); number(d["attempt"]) != 1 {
+		t.Errorf("after claims that were given up: %v", d)
+	}
+	var over atomic.Bool
+	ended := t.background(func() {
+		t.nothing(h.Bob, J{"request_id": "waits", "wait_seconds": 60})
+		over.Store(true)
+	})
+	t.eventually(soon, "the first claim waits on", func() bool { // on each node in turn
+		t.nothing(h.Bob, J{"request_id": "waits"})
+		return over.Load()
+	})
+	ended()
 }
 
 func expiredDelivery(t *T) {

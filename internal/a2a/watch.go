@@ -179,7 +179,7 @@ func (h *Handler) stream(
 		if err != nil {
 			return false, err
 		}
-		if artifacts {
+		if artifacts || interrupted(v.task.Status.State) { // the last look, and the event of an artifact may be on its way
 			if known, err = h.artifacts(ctx, c, string(id)); err != nil {
 				return false, err
 			}

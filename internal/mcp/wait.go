@@ -6,6 +6,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/google/uuid"
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 	"google.golang.org/protobuf/proto"
 
@@ -74,8 +75,12 @@ func wait(ctx context.Context, c *call, in waitIn) error {
 				return err
 			}
 		}
-		d, err := c.claim(ctx, in.Thread, min(left, heartbeat))
+		id := uuid.NewString()
+		d, err := c.claim(ctx, id, in.Thread, min(left, heartbeat))
 		switch {
+		case ctx.Err() != nil && err != nil:
+			c.takeBack(ctx, id, in.Thread)
+			return ctx.Err()
 		case ctx.Err() != nil:
 			c.giveBack(ctx, d)
 			return ctx.Err()
@@ -114,10 +119,23 @@ func (c *call) patience() time.Duration {
 	return shortWait
 }
 
-// claim waits for a delivery; nil: there was none.
-func (c *call) claim(ctx context.Context, thread string, wait time.Duration) (*b2bv1.Delivery, error) {
+// takeBack gives back what a claim took that ended without a response (B2B-DLV-008).
+func (c *call) takeBack(ctx context.Context, id, thread string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), backTime)
+	defer cancel()
+	d, err := c.claim(ctx, id, thread, 0)
+	if err != nil {
+		c.Log.DebugContext(ctx, "it is not known whether a delivery is to be given back, its lease ends", "error", failureOf(err).Code)
+		return
+	}
+	c.giveBack(ctx, d)
+}
+
+// claim waits for a delivery; nil: there was none. id is that of the request.
+func (c *call) claim(ctx context.Context, id, thread string, wait time.Duration) (*b2bv1.Delivery, error) {
 	res, err := c.Client.Deliveries.ClaimInbox(ctx, &b2bv1.ClaimInboxRequest{
 		LeaseSeconds: new(int32(firstLease / time.Second)), WaitSeconds: new(int32(math.Ceil(wait.Seconds()))), ThreadId: text(thread), Context: true,
+		RequestId: &id,
 	})
 	if err != nil || len(res.GetItems()) == 0 {
 		return nil, err

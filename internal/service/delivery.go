@@ -23,6 +23,7 @@ type deliveryService struct {
 	reads   deliveryReads
 	desks   *desks
 	stocked stocked
+	repeats repeats
 }
 
 // deliveryReads is what deliveryService reads of the store.

@@ -37,9 +37,14 @@ func (s *deliveryService) ClaimInbox(ctx context.Context, req *b2bv1.ClaimInboxR
 	q := claimOf(caller, req)
 	wait := time.Duration(req.GetWaitSeconds()) * time.Second
 	begun := s.Now()
+	replaced, end, err := s.repeats.begin(ctx, q.Repeats)
+	if err != nil {
+		return nil, err
+	}
+	defer end()
 	items, err := s.claim(ctx, q)
 	if err != nil || len(items) > 0 || wait == 0 {
-		return s.claimed(ctx, q, items, err)
+		return s.unlessGone(ctx, q, items, err)
 	}
 	if pause := call.From(ctx).Pause; pause != nil {
 		pause()
@@ -51,28 +56,29 @@ func (s *deliveryService) ClaimInbox(ctx context.Context, req *b2bv1.ClaimInboxR
 	defer leave()
 	for {
 		if items, err = s.claim(ctx, q); err != nil || len(items) > 0 {
-			return s.claimed(ctx, q, items, err)
+			return s.unlessGone(ctx, q, items, err)
 		}
 		left := wait - s.Now().Sub(begun)
-		if left <= 0 {
+		if left <= 0 || isClosed(replaced) {
 			return &b2bv1.ClaimInboxResponse{}, nil
 		}
 		check, err := s.nextCheck(ctx, q)
 		if err != nil {
 			return nil, err
 		}
-		if err := s.await(ctx, woken, min(check, left)); err != nil {
+		if err := s.await(ctx, woken, replaced, min(check, left)); err != nil {
 			return nil, err
 		}
 	}
 }
 
-// await waits until a claim is woken, for a time at most.
-func (s *deliveryService) await(ctx context.Context, woken <-chan struct{}, most time.Duration) error {
+// await waits until a claim is woken or replaced, for a time at most.
+func (s *deliveryService) await(ctx context.Context, woken, replaced <-chan struct{}, most time.Duration) error {
 	t := time.NewTimer(most)
 	defer t.Stop()
 	select {
 	case <-woken:
+	case <-replaced:
 	case <-t.C:
 	case <-ctx.Done():
 		return ctx.Err()
@@ -266,6 +272,15 @@ func (s *deliveryService) take(ctx context.Context, tx deliveryTx, q claimReques
 		items = append(items, it)
 	}
 	return items, nil
+}
+
+// unlessGone returns the response of a claim. A caller that is gone does not get it, so nothing is handed
+// out then (B2B-DLV-023).
+func (s *deliveryService) unlessGone(ctx context.Context, q *claimRequest, items []item, err error) (*b2bv1.ClaimInboxResponse, error) {
+	if gone := ctx.Err(); gone != nil && len(items) > 0 {
+		return nil, errors.Join(gone, s.giveBack(ctx, q, items))
+	}
+	return s.claimed(ctx, q, items, err)
 }
 
 // claimed returns the response of a claim.

@@ -12,7 +12,7 @@ import (
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
 
-// giveBackTime bounds the change that gives back what a stream could not send.
+// giveBackTime bounds the change that gives back what could not be sent.
 const giveBackTime = 5 * time.Second
 
 // StreamInbox hands out deliveries as they become ready (B2B-DLV-021, 022).
@@ -62,7 +62,7 @@ func (st *inboxStream) run(ctx context.Context, woken <-chan struct{}) error {
 		if pause = min(pause, st.beat.Sub(st.Now())); pause <= 0 {
 			continue
 		}
-		if err := st.await(ctx, woken, pause); err != nil {
+		if err := st.await(ctx, woken, nil, pause); err != nil {
 			return err
 		}
 	}
@@ -99,27 +99,27 @@ func (st *inboxStream) handOut(ctx context.Context) (time.Duration, error) {
 	}
 	res, err := st.claimed(ctx, &q, items, nil)
 	if err != nil {
-		return 0, errors.Join(err, st.giveBack(ctx, items))
+		return 0, errors.Join(err, st.giveBack(ctx, st.claim, items))
 	}
 	for i, d := range res.GetItems() {
 		if err := st.sent(&b2bv1.StreamInboxResponse{Delivery: d}); err != nil {
-			return 0, errors.Join(err, st.giveBack(ctx, items[i:]))
+			return 0, errors.Join(err, st.giveBack(ctx, st.claim, items[i:]))
 		}
 	}
 	return 0, nil
 }
 
 // giveBack undoes that deliveries were handed out which the worker has not received.
-func (st *inboxStream) giveBack(ctx context.Context, items []item) error {
+func (s *deliveryService) giveBack(ctx context.Context, q *claimRequest, items []item) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), giveBackTime)
 	defer cancel()
-	err := update(ctx, st.core, st.claim.OrgID, func(tx deliveryTx) error {
-		now, err := st.leaseNow(ctx, tx)
+	err := update(ctx, s.core, q.OrgID, func(tx deliveryTx) error {
+		now, err := s.leaseNow(ctx, tx)
 		if err != nil {
 			return err
 		}
 		for i := range items {
-			a := &inbox.Answer{OrgID: st.claim.OrgID, BotID: st.claim.BotID, ID: inbox.ID(items[i].Seq), Lease: *items[i].Lease, Now: now}
+			a := &inbox.Answer{OrgID: q.OrgID, BotID: q.BotID, ID: inbox.ID(items[i].Seq), Lease: *items[i].Lease, Now: now}
 			if err := a.PutBack(ctx, tx); err != nil {
 				return err
 			}
@@ -129,6 +129,6 @@ func (st *inboxStream) giveBack(ctx context.Context, items []item) error {
 	if err != nil {
 		return fmt.Errorf("give back what was not sent: %w", err)
 	}
-	st.desks.wake(st.claim.OrgID, st.claim.BotID)
+	s.desks.wake(q.OrgID, q.BotID)
 	return nil
 }

@@ -163,3 +163,77 @@ func TestClaimWaitEnds(t *testing.T) {
 		f.refused(err, b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE)
 	})
 }
+
+// leavingStore ends the context of a caller after its change.
+type leavingStore struct{ Store }
+
+type leaves struct{}
+
+func (s leavingStore) Update(ctx context.Context, org string, fn func(Tx) error) error {
+	err := s.Store.Update(ctx, org, fn)
+	if leave, ok := ctx.Value(leaves{}).(context.CancelFunc); ok {
+		leave()
+	}
+	return err
+}
+
+// TestClaimsGivenUp: B2B-DLV-008, 023. What is handed out to a caller that is gone is ready at once, and
+// a claim that waits ends when it is repeated.
+func TestClaimsGivenUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newLeaseFixture(t, func(d *Deps) { d.Store = leavingStore{d.Store} })
+		a, b := f.bot("a"), f.bot("b")
+		if items, err := f.claim(b, 0); len(items) > 0 || err != nil {
+			t.Fatalf("claimed %v, %v", items, err)
+		}
+		for _, wait := range []int32{0, 60} {
+			gone, leave := context.WithCancel(b)
+			gone = context.WithValue(gone, leaves{}, leave) // when the claim has taken it
+			got := make(chan error)
+			begin := func() {
+				_, err := f.claim(gone, wait)
+				got <- err
+			}
+			if wait > 0 {
+				go begin()
+				synctest.Wait()
+			}
+			f.send(a, "b", "hello")
+			if wait == 0 {
+				go begin()
+			}
+			if err := <-got; !errors.Is(err, context.Canceled) {
+				t.Errorf("a claim of a caller that is gone: %v", err)
+			}
+			d, took := f.one(b)
+			if d.Attempt != 1 || took > 0 {
+				t.Errorf("handed out again: attempt %d, after %s", d.Attempt, took)
+			}
+			if _, err := f.DeliveryService.AckDelivery(b, &b2bv1.AckDeliveryRequest{Id: d.Id, Lease: d.Lease}); err != nil {
+				t.Fatal(err)
+			}
+		}
+
+		req := &b2bv1.ClaimInboxRequest{RequestId: new("twice"), WaitSeconds: new(int32(60))}
+		ended := make(chan int)
+		for range 3 {
+			go func() {
+				res, err := f.DeliveryService.ClaimInbox(b, req)
+				if err != nil {
+					t.Error(err)
+				}
+				ended <- len(res.GetItems())
+			}()
+			synctest.Wait()
+		}
+		begin := time.Now()
+		if first, second := <-ended, <-ended; first+second > 0 || time.Since(begin) > 0 {
+			t.Errorf("claims that were repeated got %d and %d after %s", first, second, time.Since(begin))
+		}
+		f.send(a, "b", "to the newest")
+		if n := <-ended; n != 1 {
+			t.Errorf("the newest claim got %d", n)
+		}
+	})
+}

@@ -218,6 +218,7 @@ func (w *worker) claim(ctx context.Context, free int) ([]*InboxItem, error) {
 		}
 		e := endOf(err, false)
 		if ctx.Err() != nil {
+			w.takeBack(ctx, req)
 			break
 		}
 		if e.action == stop {
@@ -231,6 +232,25 @@ func (w *worker) claim(ctx context.Context, free int) ([]*InboxItem, error) {
 		}
 	}
 	return nil, ctx.Err()
+}
+
+// takeBackTime is how much longer a worker may take to stop, when nothing answers.
+const takeBackTime = 5 * time.Second
+
+// takeBack gives back what a claim took that the worker has given up on, without a response (B2B-DLV-008).
+func (w *worker) takeBack(ctx context.Context, req *b2bv1.ClaimInboxRequest) {
+	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), takeBackTime)
+	defer cancel()
+	again, asked := proto.CloneOf(req), time.Now()
+	again.WaitSeconds = nil
+	res, err := w.client.Deliveries.ClaimInbox(once(within), again)
+	if err != nil {
+		w.options.notice(fmt.Errorf("b2b: it is not known whether a claim that was given up took deliveries, their leases end: %w", err))
+		return
+	}
+	for _, item := range w.take(ctx, res.GetItems(), asked, true) {
+		item.giveBack("")
+	}
 }
 
 // take begins to keep deliveries. The leases of a repeated claim may be older than it.

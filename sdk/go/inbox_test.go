@@ -301,7 +301,7 @@ func TestInboxClaims(t *testing.T) {
 }
 
 // TestInboxStoppedWhileClaiming: B2B-SDK-043. What a worker has claimed when it is stopped is given
-// back, and not handed on.
+// back, and not handed on, also if it has not got the response.
 func TestInboxStoppedWhileClaiming(t *testing.T) {
 	t.Parallel()
 	for name, run := range map[string]func(context.Context, *b2b.Client) error{
@@ -321,22 +321,27 @@ func TestInboxStoppedWhileClaiming(t *testing.T) {
 			})
 		},
 	} {
-		synctest.Test(t, func(t *testing.T) {
-			ctx, cancel := context.WithCancel(t.Context())
-			defer cancel()
-			stop := connect.UnaryInterceptorFunc(func(next connect.UnaryFunc) connect.UnaryFunc {
-				return func(c context.Context, req connect.AnyRequest) (connect.AnyResponse, error) {
-					res, err := next(c, req)
-					cancel()
-					return res, err
+		for _, lost := range []bool{false, true} {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				stop := connect.UnaryInterceptorFunc(func(next connect.UnaryFunc) connect.UnaryFunc {
+					return func(c context.Context, req connect.AnyRequest) (connect.AnyResponse, error) {
+						res, err := next(c, req)
+						if lost && ctx.Err() == nil {
+							err = connect.NewError(connect.CodeCanceled, context.Canceled)
+						}
+						cancel()
+						return res, err
+					}
+				})
+				d := newDesk("1")
+				if err := run(ctx, d.client(t, b2b.WithConnect(connect.WithInterceptors(stop)))); !errors.Is(err, context.Canceled) {
+					t.Errorf("%s ended with %v", name, err)
 				}
+				d.want(t, "nack at once 1")
 			})
-			d := newDesk("1")
-			if err := run(ctx, d.client(t, b2b.WithConnect(connect.WithInterceptors(stop)))); !errors.Is(err, context.Canceled) {
-				t.Errorf("%s ended with %v", name, err)
-			}
-			d.want(t, "nack at once 1")
-		})
+		}
 	}
 }
 
