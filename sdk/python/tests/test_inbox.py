@@ -111,7 +111,8 @@ class AsyncInboxTest(unittest.TestCase):
 
         self.go(test)
         self.assertEqual((max(most), self.server.count("ack")), (2, 3))
-        self.assertEqual([fields["max"] for fields in self.server.all("claim")], [2, 1, 1])
+        claims = [(fields["max"], fields["wait_seconds"]) for fields in self.server.all("claim")]
+        self.assertEqual(claims, [(2, 30), (1, 30), (1, 30), (1, 0)])  # the last one was given up
         with self.assertRaisesRegex(TypeError, "no option concurency"):
             self.server.client("agent").inbox(concurency=2)  # type: ignore[call-arg]
         with self.assertRaises(ValueError):
@@ -259,6 +260,25 @@ class AsyncInboxTest(unittest.TestCase):
             self.assertTrue(item.signal.is_set() and not item.lost)
             await other.aclose()
             self.assertEqual([fields["retry_in_seconds"] for fields in self.server.all("nack")], [0, 0])
+
+        self.go(test)
+
+    def test_what_a_claim_took_that_was_given_up_is_given_back(self) -> None:
+        """B2B-SDK-043"""
+
+        async def test(agent: AsyncClient, user: AsyncClient, inbox: AsyncInbox) -> None:
+            await user.send("agent", "x")
+            claim = inbox._claims.claim_inbox
+
+            async def lost(**fields: Any) -> Any:
+                inbox._claims.claim_inbox = claim  # type: ignore[method-assign]
+                await claim(**fields)
+                inbox.stop()
+                await asyncio.sleep(3600)
+
+            inbox._claims.claim_inbox = lost  # type: ignore[method-assign]
+            await inbox.run(lambda item: self.fail("it was handed on"))
+            self.assertEqual((self.server.last("nack")["retry_in_seconds"], self.server.count("ack")), (0, 0))
 
         self.go(test)
 

@@ -81,7 +81,7 @@ test("B2B-SDK-042: a handler gets as many at the same time as the program says, 
   inbox.stop();
   await work;
   assert.equal(most, 2);
-  assert.deepEqual(calls.filter(([what]) => what === "claim").map(([, { max }]) => max), [2, 1, 1]);
+  assert.deepEqual(calls.filter(([what]) => what === "claim").map(([, { max, wait_seconds }]) => [max, wait_seconds]), [[2, 30], [1, 30], [1, 30], [1, 0]]); // the last one was given up
   assert.throws(() => server.client("agent").inbox({ concurrency: 0 }), TypeError);
   assert.throws(() => server.client("agent").inbox({ leaseSeconds: NaN }), TypeError);
 });
@@ -190,6 +190,20 @@ test("B2B-SDK-043: what comes when the worker is stopped is given back, and a ha
   await other.run(({ signal }) => new Promise((_, reject) => (signal.addEventListener("abort", () => reject(signal.reason)), stop.abort())));
   assert.deepEqual([last("nack").retry_in_seconds, count("nack"), errors.length], [0, 2, 0]);
   for await (const _ of agent.inbox({ signal: stop.signal })) assert.fail("the worker is stopped");
+});
+
+test("B2B-SDK-043: what a claim took that was given up is given back", async () => {
+  const { user, inbox, hooks, errors, last, count } = fixture();
+  await user.send("agent", "x");
+  hooks.push(async (what, go) => {
+    if (what !== "claim") return undefined;
+    hooks.pop();
+    await go();
+    inbox.stop();
+    throw new TypeError("the response is lost");
+  });
+  await inbox.run(() => assert.fail("it was handed on"));
+  assert.deepEqual([last("claim").wait_seconds, last("nack").retry_in_seconds, count("nack"), count("ack"), errors.length], [0, 0, 1, 0, 0]);
 });
 
 test("B2B-SDK-044: a reply is sent where the event happened, settles the delivery, and is one message", async () => {
@@ -417,7 +431,7 @@ test("B2B-SDK-046: a worker that is stopped ends when its handlers have, and the
   finish();
   await work;
   assert.deepEqual((await user.inbox(0)).map(({ content }) => content), ["done"]);
-  assert.equal(server.now > 0 && count("claim"), 2);
+  assert.equal(server.now > 0 && count("claim"), 3); // the last one asks what the one before took
 });
 
 test("the old name inbox(since) lists direct messages", async () => {

@@ -30,6 +30,8 @@ __all__ = ["AsyncInbox", "AsyncInboxItem", "Inbox", "InboxItem"]
 
 WAIT = 30
 """Seconds that a claim waits for a delivery."""
+LATER = 5.0
+"""Seconds that a worker may take longer to stop, when nothing answers."""
 MOST = 100
 """How many deliveries the server hands out at a time."""
 LONGEST_REASON = 1024
@@ -185,7 +187,8 @@ class AsyncInbox(AsyncIterator[AsyncInboxItem]):
         """Claims deliveries, and waits for one; none: the worker is stopped."""
         if self._stopped.is_set():
             return []
-        claiming = asyncio.create_task(self._claim_until(free))
+        claim: dict[str, Any] = {"max": min(MOST, free), "lease_seconds": self._keeper.lease_seconds, "wait_seconds": WAIT, **self._options.claim}
+        claiming = asyncio.create_task(self._claim_until(claim))
         stopped = asyncio.create_task(self._stopped.wait())
         try:
             await asyncio.wait((claiming, stopped), return_when=asyncio.FIRST_COMPLETED)
@@ -193,19 +196,34 @@ class AsyncInbox(AsyncIterator[AsyncInboxItem]):
             for task in (claiming, stopped):
                 task.cancel()
             await asyncio.gather(claiming, stopped, return_exceptions=True)
+            if claiming.cancelled():
+                await self._take_back(claim)
         items = [] if claiming.cancelled() else claiming.result()
         if not self._stopped.is_set():
             return items
         await asyncio.gather(*(item._finish(AT_ONCE) for item in items))
         return []
 
-    async def _claim_until(self, free: int) -> list[AsyncInboxItem]:
-        """Claims until something was handed out."""
-        fields = {"max": min(MOST, free), "lease_seconds": self._keeper.lease_seconds, "wait_seconds": WAIT, **self._options.claim}
-        request_id, failures = secrets.token_hex(16), 0
+    async def _take_back(self, claim: dict[str, Any]) -> None:
+        """Gives back what a claim took that the worker has given up on, without a response (B2B-DLV-008)."""
+        if "request_id" not in claim:
+            return  # it had not begun
+        try:
+            claim["wait_seconds"] = 0
+            page = await self._claims.claim_inbox(**claim, timeout=LATER)
+        except FAILURES as error:
+            self._report(error, None)  # the leases end by themselves
+            return
+        items = [AsyncInboxItem(self._keeper, delivery, True) for delivery in page["items"]]
+        self._items.update(items)
+        await asyncio.gather(*(item._finish(AT_ONCE) for item in items))
+
+    async def _claim_until(self, claim: dict[str, Any]) -> list[AsyncInboxItem]:
+        """Claims until something was handed out. The claim has the request_id of the last one then."""
+        claim["request_id"], failures = secrets.token_hex(16), 0
         while True:
             try:
-                page = await self._claims.claim_inbox(**fields, request_id=request_id)
+                page = await self._claims.claim_inbox(**claim)
             except FAILURES as error:
                 # What was handed out and not received is handed out again for the same request_id.
                 action, stated = (after_refusal(error), error.retry_after) if isinstance(error, B2BError) else (BACKOFF, None)
@@ -219,7 +237,7 @@ class AsyncInbox(AsyncIterator[AsyncInboxItem]):
                 items = [AsyncInboxItem(self._keeper, delivery, failures > 0) for delivery in page["items"]]
                 self._items.update(items)
                 return items
-            request_id, failures = secrets.token_hex(16), 0
+            claim["request_id"], failures = secrets.token_hex(16), 0
 
     # What items ask for
 

@@ -1,7 +1,7 @@
 // A worker of an inbox: it claims deliveries, and settles them when the program has acted on them.
 import { sleep, systemClock, type Clock } from "../clock.js";
 import { claimInbox } from "../gen/rest/operations.js";
-import type { DeliveryKind, NackDeliveryRequest } from "../gen/rest/types.js";
+import type { ClaimInboxRequest, DeliveryKind, NackDeliveryRequest } from "../gen/rest/types.js";
 import { ofRefusal, pauseAfter } from "../listen/ends.js";
 import { newRequestId } from "../retry.js";
 import type { Transport } from "../transport.js";
@@ -9,6 +9,8 @@ import { InboxItem, type InboxClient, type Keeper } from "./item.js";
 
 /** Seconds that a claim waits for a delivery. */
 const WAIT = 30;
+/** Milliseconds that a worker may take longer to stop, when nothing answers. */
+const LATER = 5_000;
 /** What the server takes: deliveries of one claim, and UTF-16 code units of a reason. */
 const MOST = 100;
 const LONGEST_REASON = 1024;
@@ -165,6 +167,7 @@ export class Inbox implements AsyncIterable<InboxItem> {
         request_id = newRequestId();
       } catch (error) {
         if (signal.aborted) {
+          await this.#takeBack({ ...about, request_id, wait_seconds: 0 });
           break;
         }
         const end = ofRefusal(error); // what was handed out and not received has the same request_id
@@ -176,6 +179,16 @@ export class Inbox implements AsyncIterable<InboxItem> {
       }
     }
     return [];
+  }
+
+  /** Gives back what a claim took that the worker has given up on, without a response (B2B-DLV-008). */
+  async #takeBack(claim: ClaimInboxRequest): Promise<void> {
+    try {
+      const { items } = await claimInbox(this.#transport, claim, { timeout: LATER });
+      await this.#take(items.map((delivery) => new InboxItem(this.#keeper, delivery, true)));
+    } catch (error) {
+      this.#report(error); // the leases end by themselves
+    }
   }
 
   /** Returns the items, or gives them back if the worker was stopped meanwhile. */
