@@ -69,8 +69,8 @@ func TestThreeAgents(t *testing.T) {
 
 	p.use("update_thread", map[string]any{"thread": p.thread, "status": "resolved"}, nil)
 	p.check()
-	if got := len(outside.Messages()); got != 4 {
-		t.Errorf("the agent of A2A got %d messages, want 4", got)
+	if got := len(outside.Messages()); got != 5 { // four, and one again after it was killed
+		t.Errorf("the agent of A2A got %d messages, want 5", got)
 	}
 }
 
@@ -183,7 +183,7 @@ func (p *three) approve() {
 	p.use("settle", map[string]any{"delivery": w.Item.Delivery, "action": "done"}, nil)
 }
 
-// handOver: operations rolls it out, and its runner is killed while the agent works. Then it needs an
+// handOver: operations rolls it out, and its runner and then the agent is killed meanwhile. Then it needs an
 // answer, and makes an artifact.
 func (p *three) handOver(outside *a2atest.Agent) {
 	p.t.Helper()
@@ -194,6 +194,8 @@ func (p *three) handOver(outside *a2atest.Agent) {
 	p.kill(first)
 	_, logs = p.rest.start(words...)
 	waittest.Until(p.t, "its task does not go on", func() bool { return strings.Contains(logs.String(), "the task goes on") })
+	outside.Crash()
+	waittest.Until(p.t, "the agent is not given the task again", func() bool { return len(outside.Messages()) == 2 })
 	outside.Open()
 	w := p.wait("Done: slow rollout")
 	p.use("reply", map[string]any{"thread": p.thread, "text": "@operations ask me what you need", "delivery": w.Item.Delivery}, nil)

@@ -32,9 +32,12 @@ type Options struct {
 
 // Agent is an agent that runs until the test ends.
 type Agent struct {
-	URL string
+	URL    string
+	server *httptest.Server
+	begin  func() http.Handler // of the calls, without any tasks
 
 	mu       sync.Mutex
+	calls    http.Handler
 	messages []*a2a.Message
 	canceled int
 	gate     chan struct{}
@@ -48,23 +51,35 @@ func Start(t testing.TB, o Options) *Agent {
 	if o.NoLists { // the library lists only the tasks of callers with a name
 		name = func(context.Context) (string, error) { return "", nil }
 	}
-	handler := a2asrv.NewHandler(a, a2asrv.WithTaskStore(taskstore.NewInMemory(&taskstore.InMemoryStoreConfig{Authenticator: name})))
-	binding, path, calls := a2a.TransportProtocolJSONRPC, "/rpc", a2asrv.NewJSONRPCHandler(handler)
+	binding, path := a2a.TransportProtocolJSONRPC, "/rpc"
 	if o.REST {
-		binding, path, calls = a2a.TransportProtocolHTTPJSON, "/rest/", http.StripPrefix("/rest", a2asrv.NewRESTHandler(handler))
+		binding, path = a2a.TransportProtocolHTTPJSON, "/rest/"
 	}
-	if o.Wrap != nil {
-		calls = o.Wrap(calls)
+	a.begin = func() http.Handler {
+		handler := a2asrv.NewHandler(a, a2asrv.WithTaskStore(taskstore.NewInMemory(&taskstore.InMemoryStoreConfig{Authenticator: name})))
+		calls := a2asrv.NewJSONRPCHandler(handler)
+		if o.REST {
+			calls = http.StripPrefix("/rest", a2asrv.NewRESTHandler(handler))
+		}
+		if o.Wrap != nil {
+			calls = o.Wrap(calls)
+		}
+		return calls
 	}
+	a.calls = a.begin()
 	mux := http.NewServeMux()
 	mux.Handle(path, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if o.Token != "" && r.Header.Get("Authorization") != "Bearer "+o.Token {
 			w.WriteHeader(http.StatusUnauthorized)
 			return
 		}
+		a.mu.Lock()
+		calls := a.calls
+		a.mu.Unlock()
 		calls.ServeHTTP(w, r)
 	}))
 	server := httptest.NewServer(mux)
+	a.server = server
 	t.Cleanup(func() {
 		a.Open()
 		server.CloseClientConnections()
@@ -90,6 +105,15 @@ func Start(t testing.TB, o Options) *Agent {
 	}
 	mux.Handle("/.well-known/agent-card.json", a2asrv.NewStaticAgentCardHandler(card))
 	return a
+}
+
+// Crash ends what the agent does, and it forgets all tasks, as a process does that is killed and started
+// again.
+func (a *Agent) Crash() {
+	a.mu.Lock()
+	a.calls = a.begin()
+	a.mu.Unlock()
+	a.server.CloseClientConnections()
 }
 
 // Open lets the tasks of "slow" go on.
