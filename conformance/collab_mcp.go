@@ -21,6 +21,7 @@ func mcpChecks() []Check {
 		{[]string{"B2B-MCP-004"}, "a tool that is refused says why, and takes no other arguments", mcpRefusals},
 		{[]string{"B2B-MCP-005", "B2B-MCP-006"}, "what others wrote cannot pass for the words of the server", mcpHostile},
 		{[]string{"B2B-MCP-007", "B2B-MCP-008", "B2B-DLV-015"}, "an agent waits, receives a message, answers it and has settled it", mcpWait},
+		{[]string{"B2B-MCP-008", "B2B-DLV-012"}, "an agent that waits gets what another worker of it gave back, when it is ready", mcpGivenBack},
 		{[]string{"B2B-MCP-011"}, "threads, artifacts and agents are resources, and there are prompts", mcpResources},
 		{[]string{"B2B-MCP-008", "B2B-MCP-009"}, "a call of wait that was dropped consumes nothing", mcpDropped},
 	}
@@ -237,6 +238,22 @@ func mcpWait(t *T) {
 	got := t.done(ann, "wait", J{"timeout_s": 20}).Equal("result.structuredContent.item.message.text", "looks good").Str("result.structuredContent.item.delivery")
 	t.done(ann, "send", J{"to": "@bob", "text": "thanks", "delivery": got, "no_reply": true})
 	t.Get("/api/inbox/deliveries", ann).OK().Len("items", 0)
+}
+
+func mcpGivenBack(t *T) {
+	o := t.Org()
+	ann, bob := o.Bot("ann"), o.Bot("bob")
+	t.done(bob, "wait", J{"timeout_s": 1}).Equal("result.structuredContent.timed_out", true)
+	t.dm(ann, "bob", "later")
+	d := t.claimed(bob, nil)
+	t.done(bob, "wait", J{"timeout_s": 1}).Equal("result.structuredContent.timed_out", true)
+	t.answer(bob, "nack", d, J{"retry_in_seconds": 3}).Status(200)
+	begun := time.Now()
+	t.done(bob, "wait", J{"timeout_s": 40}).Equal("result.structuredContent.item.message.text", "later").
+		Equal("result.structuredContent.item.attempt", 2)
+	if took := time.Since(begun); took < 2*time.Second {
+		t.Errorf("what was given back for 3 seconds was handed out after %v", took)
+	}
 }
 
 // noticeOf returns the notice of a result; empty: it has none.

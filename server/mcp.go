@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"net/http"
 	"sync"
 
@@ -8,21 +9,23 @@ import (
 
 	"github.com/b2b-protocol/b2b/internal/call"
 	"github.com/b2b-protocol/b2b/internal/mcp"
+	"github.com/b2b-protocol/b2b/internal/service"
 )
 
 // mcpBinding serves /mcp (B2B-MCP): it passes the requests that the door admits to the server of MCP
 // that has the tools of the caller's scopes. The tools call this server as any client does, in the process.
 type mcpBinding struct {
 	*door
-	next http.Handler
+	next  http.Handler
+	waits *service.InboxWaits
 
 	mu      sync.Mutex
 	servers map[call.Scopes]*sdk.Server
 }
 
-func newMCP(d *door) *mcpBinding {
-	b := &mcpBinding{door: d, servers: map[call.Scopes]*sdk.Server{}}
-	b.next = mcp.Handler(b.pick)
+func newMCP(d *door, waits *service.InboxWaits) *mcpBinding {
+	b := &mcpBinding{door: d, waits: waits, servers: map[call.Scopes]*sdk.Server{}}
+	b.next = mcp.Handler(b.pick, b)
 	return b
 }
 
@@ -32,6 +35,18 @@ func (b *mcpBinding) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		b.next.ServeHTTP(w, r)
 		return nil
 	})
+}
+
+// Await implements mcp.Inbox.
+func (b *mcpBinding) Await(ctx context.Context) (woken <-chan struct{}, leave func(), err error) {
+	caller := call.CallerOf(ctx)
+	return b.waits.Join(caller.OrgID, caller.BotID)
+}
+
+// Current implements mcp.Inbox.
+func (b *mcpBinding) Current(ctx context.Context) bool {
+	info := *call.From(ctx)
+	return b.pipeline.Identify(ctx, &info) == nil
 }
 
 // pick returns the bot that calls, and the server that has its tools.

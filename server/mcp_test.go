@@ -259,7 +259,7 @@ func waitingClaims(t *testing.T, n *liveNode, token string) {
 	waittest.Until(t, "a call waits", func() bool {
 		n.must(t, other, "GET", "/api/inbox/deliveries", nil)
 		buf := make([]byte, 1<<20)
-		return strings.Contains(string(buf[:runtime.Stack(buf, true)]), "deliveryService).await")
+		return strings.Contains(string(buf[:runtime.Stack(buf, true)]), "handler).hold")
 	})
 }
 
@@ -279,6 +279,36 @@ func TestMCPProgress(t *testing.T) {
 	}
 	if len(beats) != 1 {
 		t.Errorf("%d heartbeats in 12 seconds", len(beats))
+	}
+}
+
+// A call that waits ends soon after its credential, and that of another token goes on.
+func TestMCPWaitEndsWithItsCredential(t *testing.T) {
+	t.Parallel()
+	n := newLiveNode(t, func(*server.Config) {})
+	token := n.team(t, "bob")["bob"]
+	bob := bearer("bob", "bot", "full", token)
+	scoped := n.must(t, bob, "POST", "/api/me/tokens", map[string]any{"scopes": []string{"thread"}})
+	ended := map[string]chan error{}
+	for _, credential := range []string{token, scoped["token"].(string)} {
+		agent, end := n.joins(t, credential, revisions[0], nil), make(chan error, 1)
+		ended[credential] = end
+		go func() {
+			var w waited
+			_, err := agent.does(t.Context(), "wait", map[string]any{"timeout_s": 15}, &w)
+			if err == nil && !w.TimedOut {
+				err = fmt.Errorf("got %+v", w)
+			}
+			end <- err
+		}()
+	}
+	waitingClaims(t, n, token)
+	n.must(t, bob, "DELETE", "/api/me/tokens/"+scoped["id"].(string), nil)
+	if err := <-ended[scoped["token"].(string)]; err == nil {
+		t.Error("a call of a token that was revoked goes on")
+	}
+	if err := <-ended[token]; err != nil {
+		t.Errorf("the call of the other token: %v", err)
 	}
 }
 

@@ -257,7 +257,7 @@ func (s *Server) wire(ctx context.Context) (err error) {
 	var overMCP, overA2A http.Handler // nil: off
 	entrance := newDoor(s.streams, proxies, pipeline, bodies, answers, s.log, s.Handler)
 	if c.MCP {
-		overMCP = newMCP(entrance)
+		overMCP = newMCP(entrance, service.WaitsOf(services))
 	}
 	if c.A2A {
 		overA2A = newA2A(entrance, service.NewAgentCards(deps.Store))

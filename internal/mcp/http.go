@@ -17,6 +17,10 @@ type request struct {
 	bot  string          // the id of the bot that calls
 	gone context.Context // ends when the client does not want the response any more; nil: over stdio
 	drop context.CancelFunc
+	// aside says that a call of wait waits aside (see handler.serveAside).
+	aside bool
+	body  []byte   // if it is short
+	waits *waiting // nil: it does not wait, or not yet
 
 	mu   sync.Mutex
 	back []func() // gives back what the client did not get
@@ -66,18 +70,19 @@ func (r *request) end() {
 
 // handler serves MCP over HTTP.
 type handler struct {
-	next http.Handler
-	pick func(*http.Request) (bot string, server *sdk.Server)
+	next  http.Handler
+	pick  func(*http.Request) (bot string, server *sdk.Server)
+	inbox Inbox // nil: calls wait in claims
 
 	mu      sync.Mutex
 	running map[string]map[*request]bool // by the key of the call
 }
 
 // Handler serves MCP over HTTP, without sessions. pick returns the id of the bot that calls and its
-// server. The caller was authenticated, and the body was read and bounded before.
-func Handler(pick func(*http.Request) (bot string, server *sdk.Server)) http.Handler {
+// server. The caller was authenticated, and the body was read and bounded before. inbox may be nil.
+func Handler(pick func(*http.Request) (bot string, server *sdk.Server), inbox Inbox) http.Handler {
 	return &handler{
-		pick: pick, running: map[string]map[*request]bool{},
+		pick: pick, inbox: inbox, running: map[string]map[*request]bool{},
 		next: sdk.NewStreamableHTTPHandler(func(r *http.Request) *sdk.Server {
 			_, server := pick(r)
 			return server
@@ -85,23 +90,42 @@ func Handler(pick func(*http.Request) (bot string, server *sdk.Server)) http.Han
 	}
 }
 
-// ServeHTTP implements http.Handler.
+// ServeHTTP implements http.Handler. Its goroutine may wait for minutes, so its stack is to be small.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	r, q, done := h.begin(r)
+	defer done()
+	if q.aside {
+		h.serveAside(w, r, q)
+		return
+	}
+	h.next.ServeHTTP(w, r)
+}
+
+// begin returns an HTTP request with what the tools know of it, and what is to be done when it ends.
+func (h *handler) begin(r *http.Request) (_ *http.Request, q *request, done func()) {
 	bot, _ := h.pick(r)
-	ctx, cancel := context.WithCancel(r.Context())
-	defer cancel()
-	q := &request{bot: bot, gone: ctx, drop: cancel}
-	if m := messageOf(r); m != nil {
+	q = &request{bot: bot}
+	r = r.WithContext(context.WithValue(r.Context(), requestKey{}, q))
+	q.gone, q.drop = context.WithCancel(r.Context())
+	key, m := "", messageOf(r, q)
+	if m != nil {
 		client := bot + "\x00" + hostOf(r.RemoteAddr) + "\x00" + r.UserAgent() + "\x00"
 		switch {
 		case m.Method == "notifications/cancelled" && m.Params.RequestID != nil:
 			h.cancel(client + string(m.Params.RequestID))
 		case m.Method == "tools/call" && m.ID != nil:
-			defer h.run(client+string(m.ID), q)()
+			key = client + string(m.ID)
+			h.run(key, q)
+			q.aside = h.inbox != nil && m.Params.Name == waitName
 		}
 	}
-	defer q.end()
-	h.next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), requestKey{}, q)))
+	return r, q, func() {
+		q.end()
+		if key != "" {
+			h.ran(key, q)
+		}
+		q.drop()
+	}
 }
 
 // mostPeek bounds the bodies that are looked into: calls that wait, and cancellations, are short.
@@ -113,40 +137,43 @@ type message struct {
 	ID     json.RawMessage `json:"id"`
 	Params struct {
 		RequestID json.RawMessage `json:"requestId"`
+		Name      string          `json:"name"`
 	} `json:"params"`
 }
 
 // messageOf returns the message of a request, and leaves its body to be read; nil: it is large, or not
 // one message.
-func messageOf(r *http.Request) *message {
+func messageOf(r *http.Request, q *request) (m *message) {
 	if r.ContentLength <= 0 || r.ContentLength > mostPeek {
 		return nil
 	}
-	body, err := io.ReadAll(r.Body)
-	r.Body = io.NopCloser(bytes.NewReader(body))
-	var m message
-	if err != nil || json.Unmarshal(body, &m) != nil {
+	q.body = make([]byte, r.ContentLength)
+	n, err := io.ReadFull(r.Body, q.body)
+	q.body = q.body[:n]
+	r.Body = io.NopCloser(bytes.NewReader(q.body))
+	if err != nil || json.Unmarshal(q.body, &m) != nil {
 		return nil // the library says what is wrong
 	}
-	return &m
+	return m
 }
 
-// run registers a call that can be cancelled, and returns what removes it. Clients of earlier revisions
-// that give up leave the request open, and say so in another one. A session would say which client that
-// is; without one, it is the same bot, address, program and id.
-func (h *handler) run(key string, q *request) (done func()) {
+// run registers a call that can be cancelled, until ran. Clients of earlier revisions that give up
+// leave the request open, and say so in another one. A session would say which client that is; without
+// one, it is the same bot, address, program and id.
+func (h *handler) run(key string, q *request) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.running[key] == nil {
 		h.running[key] = map[*request]bool{}
 	}
 	h.running[key][q] = true
-	return func() {
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		if delete(h.running[key], q); len(h.running[key]) == 0 {
-			delete(h.running, key)
-		}
+}
+
+func (h *handler) ran(key string, q *request) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if delete(h.running[key], q); len(h.running[key]) == 0 {
+		delete(h.running, key)
 	}
 }
 

@@ -2,6 +2,7 @@ package mcp
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
@@ -113,8 +114,11 @@ func with[In any](d tool, input *jsonschema.Schema, run func(context.Context, *c
 		sdk.AddTool(s, about, func(ctx context.Context, req *sdk.CallToolRequest, in In) (*sdk.CallToolResult, any, error) {
 			c := &call{tools: t, page: newPage(), request: req}
 			if err := run(ctx, c, in); err != nil {
-				if ctx.Err() != nil {
+				switch {
+				case ctx.Err() != nil:
 					return nil, nil, ctx.Err()
+				case errors.Is(err, errAside):
+					return nil, nil, err
 				}
 				f := failureOf(err)
 				c.page = newPage()

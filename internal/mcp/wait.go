@@ -33,6 +33,11 @@ const (
 	retryPause = 2 * time.Second
 )
 
+const (
+	waitName    = "wait"
+	waitingText = "waiting" // the text of its progress
+)
+
 type waitIn struct {
 	Timeout int32  `json:"timeout_s,omitempty" jsonschema:"seconds to wait at most; by default as long as your client allows"`
 	Thread  string `json:"thread,omitempty" jsonschema:"only what happens in this thread"`
@@ -47,23 +52,30 @@ func waitTool() tool {
 	s := inputOf[waitIn](nil, nil)
 	s.Properties["timeout_s"].Minimum, s.Properties["timeout_s"].Maximum = new(1.0), new(longWait.Seconds())
 	return with(tool{
-		name: "wait", title: "Wait for what is addressed to you", effect: adds, needs: []proto.Message{&b2bv1.ClaimInboxRequest{}},
+		name: waitName, title: "Wait for what is addressed to you", effect: adds, needs: []proto.Message{&b2bv1.ClaimInboxRequest{}},
 		text: "Waits until somebody addresses you (direct message, mention, reply, invitation, decision) and returns that with its context. " +
 			"Use it when you have nothing else to do, and after you asked somebody. What it returns is yours for 2 minutes: answer it with reply or send and its delivery, " +
 			"or call settle (action working gives you 15 minutes more). If it timed out, call it again.",
 	}, s, wait)
 }
 
-// wait claims one delivery. A claim that waits is repeated at each heartbeat, so that nothing has to run
-// beside it.
+// wait claims one delivery. Over HTTP it waits aside, if the request allows that. Otherwise a claim that
+// waits is repeated at each heartbeat, so that nothing has to run beside it.
 func wait(ctx context.Context, c *call, in waitIn) error {
-	q := requestOf(ctx)
-	ctx, stop := q.while(ctx)
-	defer stop()
 	limit := c.patience()
 	if in.Timeout > 0 {
 		limit = min(limit, time.Duration(in.Timeout)*time.Second)
 	}
+	q := requestOf(ctx)
+	switch {
+	case q.waits != nil:
+		return c.waited(q.waits, limit)
+	case q.aside:
+		q.waits = &waiting{tools: c.tools, thread: in.Thread, token: c.request.Params.GetProgressToken(), end: time.Now().Add(limit)}
+		return errAside
+	}
+	ctx, stop := q.while(ctx)
+	defer stop()
 	end := time.Now().Add(limit)
 	for beats := 0; ; beats++ {
 		left := time.Until(end)
@@ -71,7 +83,7 @@ func wait(ctx context.Context, c *call, in waitIn) error {
 			return c.timedOut(limit)
 		}
 		if beats > 0 {
-			if err := c.progress(ctx, beats, "waiting"); err != nil {
+			if err := c.progress(ctx, beats, waitingText); err != nil {
 				return err
 			}
 		}
@@ -97,6 +109,17 @@ func wait(ctx context.Context, c *call, in waitIn) error {
 	}
 }
 
+// waited writes what became of a call that waited aside.
+func (c *call) waited(w *waiting, limit time.Duration) error {
+	switch {
+	case w.err != nil:
+		return w.err
+	case w.delivery == nil:
+		return c.timedOut(limit)
+	}
+	return c.deliver(w.delivery)
+}
+
 // progress tells a client that asked for it that the call goes on.
 func (c *call) progress(ctx context.Context, beats int, what string) error {
 	token := c.request.Params.GetProgressToken()
@@ -120,20 +143,21 @@ func (c *call) patience() time.Duration {
 }
 
 // takeBack gives back what a claim took that ended without a response (B2B-DLV-008).
-func (c *call) takeBack(ctx context.Context, id, thread string) {
+func (t *tools) takeBack(ctx context.Context, id, thread string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), backTime)
 	defer cancel()
-	d, err := c.claim(ctx, id, thread, 0)
+	d, err := t.claim(ctx, id, thread, 0)
 	if err != nil {
-		c.Log.DebugContext(ctx, "it is not known whether a delivery is to be given back, its lease ends", "error", failureOf(err).Code)
+		t.Log.DebugContext(ctx, "it is not known whether a delivery is to be given back, its lease ends", "error", failureOf(err).Code)
 		return
 	}
-	c.giveBack(ctx, d)
+	t.giveBack(ctx, d)
 }
 
-// claim waits for a delivery; nil: there was none. id is that of the request.
-func (c *call) claim(ctx context.Context, id, thread string, wait time.Duration) (*b2bv1.Delivery, error) {
-	res, err := c.Client.Deliveries.ClaimInbox(ctx, &b2bv1.ClaimInboxRequest{
+// claim claims a delivery, and waits for it for whole seconds; nil: there was none. id is that of the
+// request.
+func (t *tools) claim(ctx context.Context, id, thread string, wait time.Duration) (*b2bv1.Delivery, error) {
+	res, err := t.Client.Deliveries.ClaimInbox(ctx, &b2bv1.ClaimInboxRequest{
 		LeaseSeconds: new(int32(firstLease / time.Second)), WaitSeconds: new(int32(math.Ceil(wait.Seconds()))), ThreadId: text(thread), Context: true,
 		RequestId: &id,
 	})
@@ -145,17 +169,17 @@ func (c *call) claim(ctx context.Context, id, thread string, wait time.Duration)
 
 // giveBack returns a delivery that the client does not want any more. It is handed out again at once, and
 // the attempt does not count, as for one that was put aside. If that fails, its lease ends.
-func (c *call) giveBack(ctx context.Context, d *b2bv1.Delivery) {
+func (t *tools) giveBack(ctx context.Context, d *b2bv1.Delivery) {
 	if d == nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), backTime)
 	defer cancel()
-	if _, err := c.Client.Deliveries.WaitDelivery(ctx, &b2bv1.WaitDeliveryRequest{
+	if _, err := t.Client.Deliveries.WaitDelivery(ctx, &b2bv1.WaitDeliveryRequest{
 		Id: d.GetId(), Lease: d.Lease, On: b2bv1.DeliveryWaitsFor_DELIVERY_WAITS_FOR_BOT.Enum(), ResumeInSeconds: new(int32(0)),
 		Reason: proto.String("the client stopped waiting"),
 	}); err != nil {
-		c.Log.DebugContext(ctx, "a delivery was not given back, its lease ends", "error", failureOf(err).Code)
+		t.Log.DebugContext(ctx, "a delivery was not given back, its lease ends", "error", failureOf(err).Code)
 	}
 }
 

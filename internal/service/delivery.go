@@ -23,6 +23,7 @@ type deliveryService struct {
 	reads   deliveryReads
 	desks   *desks
 	stocked stocked
+	waits   *InboxWaits
 	repeats repeats
 }
 
@@ -30,6 +31,7 @@ type deliveryService struct {
 type deliveryReads interface {
 	InboxOf(ctx context.Context, bot string) (*store.Inbox, error)
 	NextReady(ctx context.Context, bot string) (int64, error)
+	ReadyBots(ctx context.Context, bots []string, now int64) ([]string, error)
 	Deliveries(ctx context.Context, q store.DeliveryQuery) ([]store.Delivery, error)
 	SettledAt(ctx context.Context, bot, scope string) (int64, error)
 	LeasedBy(ctx context.Context, bot, prefix string, limit int) ([]store.Delivery, error)
@@ -61,6 +63,7 @@ func newDeliveryService(c *core, reads deliveryReads) *deliveryService {
 		core: c, types: addressing.Types(), orgs: map[string]*desk{}, keys: s.addressees,
 		mostOfKey: limits.ClaimWaitsOfBot, mostOfOrg: limits.ClaimWaitsOfOrg,
 	}
+	s.waits = &InboxWaits{s: s, orgs: map[string]*orgWaits{}}
 	c.settled = func(org, bot string) { s.desks.wake(org, bot) }
 	return s
 }

@@ -48,7 +48,7 @@ type desk struct {
 
 // join starts to wake a call for the events after join has returned, and when the subscription ends.
 // leave ends that, and must be called once.
-func (d *desks) join(org, key string) (woken <-chan struct{}, leave func(), err error) {
+func (d *desks) join(org, key string) (woken chan struct{}, leave func(), err error) {
 	d.mu.Lock()
 	at := d.orgs[org]
 	if at == nil {

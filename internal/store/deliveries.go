@@ -82,6 +82,8 @@ type DeliveryReader interface {
 	// NextReady returns when the next delivery of a bot may be handed out (0: now), or the next of
 	// its leases or waits ends; ErrNotFound without any.
 	NextReady(ctx context.Context, bot string) (int64, error)
+	// ReadyBots returns those of some bots for which NextReady returns a time up to now.
+	ReadyBots(ctx context.Context, bots []string, now int64) ([]string, error)
 	// LeasedBy lists the deliveries of a bot whose leases begin with a text.
 	LeasedBy(ctx context.Context, bot, prefix string, limit int) ([]Delivery, error)
 	// InboxesDue lists orgs by id after one, with deliveries that are due at a time, or with

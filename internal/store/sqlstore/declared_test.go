@@ -321,6 +321,7 @@ var declared = map[string]any{
 	"selectPlatformStats":          selectPlatformStats,
 	"selectPresent":                selectPresent,
 	"selectRateSlots":              selectRateSlots,
+	"selectReadyBots":              selectReadyBots,
 	"selectReplacedDocs":           selectReplacedDocs,
 	"selectSchema":                 selectSchema,
 	"selectScopesIn":               selectScopesIn,

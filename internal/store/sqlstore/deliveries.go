@@ -123,6 +123,17 @@ func (r reader) NextReady(ctx context.Context, bot string) (int64, error) {
 	return number(ctx, r, nextReady, bot, bot)
 }
 
+var selectReadyBots = read(onInboxScopes|onDeliveries, `SELECT bot_id FROM inbox_scopes WHERE `+anyOf("bot_id")+` AND head IS NOT NULL AND ready_at <= ?
+	UNION SELECT bot_id FROM deliveries`+indexedBy("deliveries_by_state")+` WHERE `+anyOf("bot_id")+` AND state IN (2, 3) AND due <= ?`)
+
+func (r reader) ReadyBots(ctx context.Context, bots []string, now int64) ([]string, error) {
+	ids, err := jsonList(bots)
+	if err != nil {
+		return nil, err
+	}
+	return r.ids(ctx, selectReadyBots, ids, now, ids, now)
+}
+
 var selectInboxesDue = read(onDeliveries|onInboxPositions|onOrgLogs, `SELECT org_id FROM (
 	SELECT org_id FROM deliveries WHERE state IN (2, 3) AND due <= ? AND org_id > ?
 	UNION SELECT p.org_id FROM inbox_positions p JOIN org_logs l ON l.org_id = p.org_id WHERE l.last_seq - p.seq >= ? AND p.org_id > ?
