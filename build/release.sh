@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the release of the version in the file VERSION in dist/release: a static binary for
-# each platform, its SBOM (CycloneDX: the modules in the binary, with their licences), the packages
-# of the SDKs (npm tarball, Python wheel and sdist), and SHA256SUMS. Builds are reproducible: the
+# each platform, its SBOM (CycloneDX: the modules in the binary, with their licences), the manual
+# pages, the packages of the SDKs (npm tarball, Python wheel and sdist), and SHA256SUMS. Builds are reproducible: the
 # same commit, tag and versions of Go and of the pinned tools give the same bytes.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -33,6 +33,12 @@ for platform in linux/{amd64,arm64} darwin/{amd64,arm64} windows/{amd64,arm64}; 
     -version "v$version" -output "$out/$file.cdx.json" "$out/$name" 2>&1) || die "$output"
   printf '%-32s %5.1f MB\n' "$name" "$(($(wc -c <"$out/$name") / 10000))e-2"
 done
+
+pages=$(mktemp -d)
+trap 'rm -rf "$pages"' EXIT
+go run ./cmd/b2b man --dir "$pages/man1" >/dev/null
+tar --create --sort=name --format=ustar --owner=0 --group=0 --numeric-owner --mode=a+rX,u+w \
+  --mtime="@$(git log -1 --format=%ct)" --directory="$pages" man1 | gzip --no-name >"$out/b2b-$version-man.tar.gz"
 
 build/sdkpackages.sh "$out"
 
