@@ -37,7 +37,7 @@ done
 pages=$(mktemp -d)
 trap 'rm -rf "$pages"' EXIT
 go run ./cmd/b2b man --dir "$pages/man1" >/dev/null
-tar --create --sort=name --format=ustar --owner=0 --group=0 --numeric-owner --mode=a+rX,u+w \
+tar --create --sort=name --format=ustar --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX \
   --mtime="@$(git log -1 --format=%ct)" --directory="$pages" man1 | gzip --no-name >"$out/b2b-$version-man.tar.gz"
 
 build/sdkpackages.sh "$out"
