@@ -33,7 +33,7 @@ fi
 
 export B2B_ADMIN_SECRET=sdk-tests B2B_BINARY="$folder/b2b" # tests that kill servers start their own
 : >"$folder/log" # the server may start after the first look into it
-env B2B_DATA_DIR="$folder/data" B2B_HOST=127.0.0.1 B2B_LOG_LEVEL=info "$folder/b2b" serve --port 0 2>"$folder/log" &
+env B2B_DATA_DIR="$folder/data" B2B_HOST=127.0.0.1 B2B_LOG_LEVEL=info B2B_WEBHOOK_ALLOW=127.0.0.1 "$folder/b2b" serve --port 0 2>"$folder/log" &
 server=$!
 for _ in $(seq 600); do
   addr=$(sed -nE 's/.*"msg":"listening","addr":"([^"]+)".*/\1/p' "$folder/log")

@@ -24,6 +24,10 @@ func a2aChecks() []Check {
 		{[]string{"B2B-A2A-012"}, "a client that streams gets what is said and made until the task ends", a2aStreams},
 		{[]string{"B2B-A2A-013"}, "tasks are listed with filters, in pages", a2aLists},
 		{[]string{"B2B-A2A-015"}, "JSON, links, files and artifacts arrive", a2aParts},
+		{[]string{"B2B-A2A-016", "B2B-A2A-017", "B2B-AUD-007"}, "push configs of a task are created, read and deleted by its client, over both bindings", a2aPushConfigs},
+		{[]string{"B2B-A2A-017", "B2B-A2A-020", "B2B-HOOK-030"}, "a push config that cannot be served is refused", a2aPushRefused},
+		{[]string{"B2B-A2A-017", "B2B-A2A-018", "B2B-A2A-019", "B2B-A2A-020"}, "the task is posted after each change, again if that failed, until it ends", a2aPushed},
+		{[]string{"B2B-A2A-018", "B2B-A2A-020"}, "nothing is posted after a push config was deleted, or its token was revoked", a2aPushStops},
 	}
 }
 

@@ -22,6 +22,7 @@ type hooks struct {
 	mu      sync.Mutex
 	all     []delivery
 	respond http.HandlerFunc // nil: status 200
+	foreign bool             // what it gets is not of the OpenAPI document
 }
 
 // delivery is one request that the receiver got.
@@ -71,7 +72,9 @@ func (h *hooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	d := delivery{time.Now(), r.Header, body, nil}
 	if r.Method == http.MethodPost {
 		_ = json.Unmarshal(body, &d.event) // the check fails if event is nil
-		h.t.target.recorder.webhook(body)
+		if !h.foreign {
+			h.t.target.recorder.webhook(body)
+		}
 	}
 	h.mu.Lock()
 	h.all = append(h.all, d)

@@ -28,8 +28,8 @@ type a2aBinding struct {
 	cards  cards
 }
 
-func newA2A(d *door, c cards) *a2aBinding {
-	return &a2aBinding{door: d, cards: c, agents: a2a.New(a2a.Config{Client: d.client, Log: d.log})}
+func newA2A(d *door, c cards, p *pushes) *a2aBinding {
+	return &a2aBinding{door: d, cards: c, agents: a2a.New(a2a.Config{Client: d.client, Pushes: p, Log: d.log})}
 }
 
 // ServeHTTP implements http.Handler. The path begins with /a2a/.

@@ -74,7 +74,7 @@ func TestA2ACard(t *testing.T) {
 	}
 }
 
-// B2B-A2A-007, 016: requests of other versions, and what is not supported, are refused.
+// B2B-A2A-006, 007: requests of other versions, and what is not supported, are refused.
 func TestA2ARefused(t *testing.T) {
 	t.Parallel()
 	s := newA2AScene(t)
@@ -94,7 +94,7 @@ func TestA2ARefused(t *testing.T) {
 		{"a message without an id", "POST", at + "/message:send", `{"message":{"role":"ROLE_USER","parts":[{"text":"x"}]}}`, "1.0", "INVALID_PARAMS", 400},
 		{"a message of an agent", "POST", at + "/message:send", `{"message":{"messageId":"m","role":"ROLE_AGENT","parts":[{"text":"x"}]}}`, "1.0", "INVALID_PARAMS", 400},
 		{"an unknown task", "GET", at + "/tasks/x", "", "1.0", "TASK_NOT_FOUND", 404},
-		{"a push config", "GET", at + "/tasks/x/pushNotificationConfigs", "", "1.0", "PUSH_NOTIFICATION_NOT_SUPPORTED", 400},
+		{"push configs of an unknown task", "GET", at + "/tasks/x/pushNotificationConfigs", "", "1.0", "TASK_NOT_FOUND", 404},
 	} {
 		header := []string{"Content-Type", "application/json"}
 		if x.version != "" {

@@ -16,7 +16,6 @@ import (
 
 	b2b "github.com/b2b-protocol/b2b/sdk/go"
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
-	"github.com/b2b-protocol/b2b/server"
 )
 
 // a2aScene is an org with a client of A2A, and a bot that is an agent and works.
@@ -29,7 +28,7 @@ type a2aScene struct {
 }
 
 func newA2AScene(t *testing.T) *a2aScene {
-	n := newLiveNode(t, func(*server.Config) {})
+	n := newLiveNode(t, allowHere(t))
 	s := &a2aScene{liveNode: n, t: t, tokens: n.team(t, "worker", "client", "other")}
 	s.worker = b2b.New(n.url, b2b.WithToken(s.tokens["worker"]))
 	me, err := s.worker.Bots.UpdateProfile(t.Context(), &b2bv1.UpdateProfileRequest{

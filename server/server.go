@@ -200,7 +200,6 @@ func (s *Server) wire(ctx context.Context) (err error) {
 	if s.metrics != nil {
 		hooks.Attempted = s.metrics.WebhookAttempts()
 	}
-	s.hooks = webhook.New(hooks)
 	s.unserved = tally.New(s.log, "Redis does not serve tickets of WebSockets, so the database does")
 	tickets := &auth.Tickets{Store: ticketStore(s.store), Redis: s.redis, Failed: s.unserved}
 	throttle := &auth.Throttle{Store: throttleStore(s.store), Now: c.Now}
@@ -260,8 +259,10 @@ func (s *Server) wire(ctx context.Context) (err error) {
 		overMCP = newMCP(entrance, service.WaitsOf(services))
 	}
 	if c.A2A {
-		overA2A = newA2A(entrance, service.NewAgentCards(deps.Store))
+		agents := newA2A(entrance, service.NewAgentCards(deps.Store), &pushes{service.NewPushes(deps), pipeline})
+		overA2A, hooks.Tasks = agents, agents
 	}
+	s.hooks = webhook.New(hooks)
 	s.handler = s.access.Handler(edge.Handler(edge.Config{
 		REST:    restHandler,
 		RPC:     rpc.New(services, operations, pipeline, proxies, bodies, answers, rpc.Elsewhere{Next: restHandler, Refuse: rest.WriteError}),

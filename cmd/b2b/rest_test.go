@@ -15,6 +15,7 @@ type client struct {
 	token  string
 	cookie string
 	trace  string // sent as traceparent
+	a2a    bool   // its calls are of A2A
 }
 
 // try makes a call and returns its status and body; status 0 means no response.
@@ -40,6 +41,9 @@ func (c *client) try(method, path string, body any) (int, map[string]any, http.H
 	}
 	if c.trace != "" {
 		req.Header.Set("Traceparent", c.trace)
+	}
+	if c.a2a {
+		req.Header.Set("A2A-Version", "1.0")
 	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {

@@ -48,7 +48,7 @@ func profileOf(bot *b2bv1.Bot) agentProfile {
 func Serves(bot *b2bv1.Bot) bool { return profileOf(bot).serves }
 
 // cardOf returns the card of an agent, made of its profile (B2B-A2A-003).
-func cardOf(bot *b2bv1.Bot, at places) *a2a.AgentCard {
+func cardOf(bot *b2bv1.Bot, at places, pushes bool) *a2a.AgentCard {
 	p := profileOf(bot)
 	card := &a2a.AgentCard{
 		Name: bot.GetName(), Version: first(bot.GetVersion(), "1"),
@@ -57,7 +57,7 @@ func cardOf(bot *b2bv1.Bot, at places) *a2a.AgentCard {
 			a2a.NewAgentInterface(at.agentURL(), a2a.TransportProtocolJSONRPC),
 			a2a.NewAgentInterface(at.agentURL(), a2a.TransportProtocolHTTPJSON),
 		},
-		Capabilities:      a2a.AgentCapabilities{Streaming: true, ExtendedAgentCard: true},
+		Capabilities:      a2a.AgentCapabilities{Streaming: true, ExtendedAgentCard: true, PushNotifications: pushes},
 		DefaultInputModes: []string{typeText, typeJSON, "*/*"}, DefaultOutputModes: []string{typeText, typeMarkdown, typeJSON, "*/*"},
 		SecuritySchemes:      a2a.NamedSecuritySchemes{"bearer": a2a.HTTPAuthSecurityScheme{Scheme: "Bearer", Description: "A token of a bot of the org."}},
 		SecurityRequirements: a2a.SecurityRequirementsOptions{{"bearer": {}}},
@@ -106,7 +106,7 @@ func (h *Handler) serveCard(w http.ResponseWriter, r *http.Request, bot *b2bv1.B
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return ErrNoPath
 	}
-	text, err := json.Marshal(cardOf(bot, at))
+	text, err := json.Marshal(cardOf(bot, at, h.pushes != nil))
 	if err != nil {
 		return fmt.Errorf("encode the card of an agent: %w", err)
 	}

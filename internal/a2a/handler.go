@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -25,6 +26,7 @@ const (
 // Config configures New.
 type Config struct {
 	Client *b2b.Client // makes the calls, as the bot of the request in the context
+	Pushes Pushes      // nil: push notifications are not supported
 	Log    *slog.Logger
 	Wait   time.Duration // how long SendMessage waits for an answer; 0: 50 seconds
 }
@@ -32,6 +34,7 @@ type Config struct {
 // Handler serves the agents of a server. It implements a2asrv.RequestHandler.
 type Handler struct {
 	client    *b2b.Client
+	pushes    Pushes
 	log       *slog.Logger
 	wait      time.Duration
 	rpc, rest http.Handler
@@ -39,7 +42,7 @@ type Handler struct {
 
 // New returns a handler.
 func New(c Config) *Handler {
-	h := &Handler{client: c.Client, log: c.Log, wait: c.Wait}
+	h := &Handler{client: c.Client, pushes: c.Pushes, log: c.Log, wait: c.Wait}
 	if h.wait == 0 {
 		h.wait = usualWait
 	}
@@ -83,7 +86,7 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, req Request) err
 		if err != nil {
 			return err
 		}
-		h.rpc.ServeHTTP(w, in.WithContext(ctx))
+		h.rpc.ServeHTTP(&resultWriter{ResponseWriter: w, of: c}, in.WithContext(ctx))
 		return nil
 	case ofFile && reads && !strings.Contains(file, "/"):
 		return h.serveFile(ctx, w, file)
@@ -95,6 +98,10 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, req Request) err
 	u.Path, u.RawPath = req.Path, ""
 	in.URL = &u
 	h.rest.ServeHTTP(&statusWriter{ResponseWriter: w, of: c}, in)
+	if c.empty {
+		w.Header().Set("Content-Type", typeJSON)
+		_, _ = io.WriteString(w, "{}") // an error means that the client is gone
+	}
 	return nil
 }
 
@@ -196,28 +203,8 @@ func (h *Handler) CancelTask(ctx context.Context, req *a2a.CancelTaskRequest) (*
 	return h.whole(ctx, c, req.ID, mostHistory)
 }
 
-// GetTaskPushConfig implements a2asrv.RequestHandler.
-func (h *Handler) GetTaskPushConfig(context.Context, *a2a.GetTaskPushConfigRequest) (*a2a.PushConfig, error) {
-	return nil, a2a.ErrPushNotificationNotSupported
-}
-
-// ListTaskPushConfigs implements a2asrv.RequestHandler.
-func (h *Handler) ListTaskPushConfigs(context.Context, *a2a.ListTaskPushConfigRequest) (*a2a.ListTaskPushConfigResponse, error) {
-	return nil, a2a.ErrPushNotificationNotSupported
-}
-
-// CreateTaskPushConfig implements a2asrv.RequestHandler.
-func (h *Handler) CreateTaskPushConfig(context.Context, *a2a.PushConfig) (*a2a.PushConfig, error) {
-	return nil, a2a.ErrPushNotificationNotSupported
-}
-
-// DeleteTaskPushConfig implements a2asrv.RequestHandler.
-func (h *Handler) DeleteTaskPushConfig(context.Context, *a2a.DeleteTaskPushConfigRequest) error {
-	return a2a.ErrPushNotificationNotSupported
-}
-
 // GetExtendedAgentCard implements a2asrv.RequestHandler.
 func (h *Handler) GetExtendedAgentCard(ctx context.Context, _ *a2a.GetExtendedAgentCardRequest) (*a2a.AgentCard, error) {
 	c := callerOf(ctx)
-	return cardOf(c.bot, c.places), nil
+	return cardOf(c.bot, c.places, h.pushes != nil), nil
 }

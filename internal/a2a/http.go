@@ -68,6 +68,31 @@ func (s *statusWriter) Unwrap() http.ResponseWriter { return s.ResponseWriter }
 // Flush implements http.Flusher. An error means that the client is gone.
 func (s *statusWriter) Flush() { _ = http.NewResponseController(s.ResponseWriter).Flush() }
 
+// resultWriter adds an empty result to a response of JSON-RPC, which the library leaves out. A response
+// has a result or an error, and some clients check that.
+type resultWriter struct {
+	http.ResponseWriter
+	of *caller
+}
+
+// Write implements io.Writer. The library writes such a response at once.
+func (w *resultWriter) Write(p []byte) (int, error) {
+	text := bytes.TrimRight(p, "\n")
+	if !w.of.empty || !bytes.HasSuffix(text, []byte("}")) {
+		return w.ResponseWriter.Write(p)
+	}
+	if _, err := w.ResponseWriter.Write(append(bytes.Clone(text[:len(text)-1]), `,"result":{}}`...)); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// Unwrap serves http.ResponseController.
+func (w *resultWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// Flush implements http.Flusher. An error means that the client is gone.
+func (w *resultWriter) Flush() { _ = http.NewResponseController(w.ResponseWriter).Flush() }
+
 // refusals keeps the refusal of a call for the response.
 type refusals struct {
 	a2asrv.PassthroughCallInterceptor

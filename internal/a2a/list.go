@@ -63,7 +63,7 @@ func (h *Handler) ListTasks(ctx context.Context, req *a2a.ListTasksRequest) (*a2
 				continue
 			}
 			if onPage && req.IncludeArtifacts {
-				if task.Artifacts, err = h.artifacts(ctx, c, string(task.ID)); err != nil {
+				if task.Artifacts, err = h.artifacts(ctx, c, string(task.ID), mostBytes); err != nil {
 					return nil, err
 				}
 			}

@@ -29,9 +29,10 @@ const (
 
 // sent is a message of a client, as it is sent to the thread.
 type sent struct {
-	text  string        // the text parts, one after the other
-	parts []*b2bv1.Part // the others
-	files []upload      // those that must be stored first
+	text  string          // the text parts, one after the other
+	parts []*b2bv1.Part   // the others
+	files []upload        // those that must be stored first
+	push  *a2a.PushConfig // that it came with, checked; nil: none
 }
 
 // upload is a file that a client sent within its message.

@@ -179,7 +179,7 @@ func TestCards(t *testing.T) {
 		if got := Serves(bot); got != want {
 			t.Errorf("%s: %v, want %v", protocols, got, want)
 		}
-		card := cardOf(bot, at)
+		card := cardOf(bot, at, true)
 		for _, s := range card.Skills {
 			if s.ID == "" || s.Name == "" || s.Description == "" || len(s.Tags) == 0 {
 				t.Errorf("%s: the skill %+v lacks something", protocols, s)

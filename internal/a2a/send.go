@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -33,15 +34,22 @@ func (h *Handler) send(ctx context.Context, c *caller, req *a2a.SendMessageReque
 	if err := checkMessage(m); err != nil {
 		return nil, err
 	}
-	if req.Config != nil && req.Config.PushConfig != nil {
-		return nil, a2a.ErrPushNotificationNotSupported
-	}
 	if c.id == c.agent {
 		return nil, invalid("an agent cannot give itself a task")
 	}
 	content, err := received(m.Parts)
 	if err != nil {
 		return nil, err
+	}
+	if req.Config != nil && req.Config.PushConfig != nil {
+		content.push = req.Config.PushConfig
+		err := h.checkPush(content.push)
+		if err == nil {
+			err = errorOf(h.pushes.CheckURL(ctx, content.push.URL))
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
 	// A client that gives up in the middle gets what it has begun when it repeats the request.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendTime)
@@ -103,6 +111,12 @@ func (h *Handler) begin(ctx context.Context, c *caller, m *a2a.Message, content 
 			return nil, errorOf(err)
 		}
 	}
+	if err := h.pushFirst(ctx, c, v.thread, content.push); err != nil {
+		if r := (*refusal)(nil); errors.As(err, &r) && r.code != b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE {
+			h.abandon(ctx, v.thread)
+		}
+		return nil, err
+	}
 	if err := h.post(ctx, c, v.thread, m, content, ""); err != nil {
 		if refusedForGood(err) {
 			h.abandon(ctx, v.thread)
@@ -143,7 +157,9 @@ func (h *Handler) continued(ctx context.Context, c *caller, m *a2a.Message, cont
 		return nil, a2a.NewError(a2a.ErrUnsupportedOperation,
 			fmt.Sprintf("the task has ended (%s): send the message without taskId and with contextId %q", state, v.task.ContextID))
 	case said == nil:
-		err = h.post(ctx, c, v.thread, m, content, v.newestOf(c.agent))
+		if err = h.pushFirst(ctx, c, v.thread, content.push); err == nil {
+			err = h.post(ctx, c, v.thread, m, content, v.newestOf(c.agent))
+		}
 	default:
 		err = sameText(said, content)
 	}

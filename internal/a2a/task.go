@@ -23,6 +23,8 @@ const (
 	mostHistory   = 100     // messages that are returned with a task, the newest
 	mostArtifacts = 500     // of a task
 	mostBytes     = 2 << 20 // of the messages of a task in a response, and of the content of its artifacts
+	// mostPosted is for the content of artifacts in a notification, which receivers must hold.
+	mostPosted = 256 << 10
 )
 
 // caller is who makes a request, and of which agent.
@@ -32,6 +34,7 @@ type caller struct {
 	name    string     // of the agent
 	bot     *b2bv1.Bot // the agent
 	refused *refusal   // of the call that served the request; nil: none
+	empty   bool       // the request was served, and its result is empty
 }
 
 // owns reports whether a thread is a task that the caller gave the agent.
@@ -140,10 +143,10 @@ func (h *Handler) approvalAsked(ctx context.Context, thread string) (bool, error
 }
 
 // artifacts returns the artifacts of a task in their newest versions, at most mostArtifacts. Content for
-// which there is no room is left out, and counted in the metadata.
-func (h *Handler) artifacts(ctx context.Context, c *caller, thread string) ([]*a2a.Artifact, error) {
+// which there is no room, in bytes, is left out, and counted in the metadata.
+func (h *Handler) artifacts(ctx context.Context, c *caller, thread string, room int) ([]*a2a.Artifact, error) {
 	out := []*a2a.Artifact{}
-	req, room := &b2bv1.ListArtifactsRequest{ThreadId: thread, Limit: proto.Int32(100)}, mostBytes
+	req := &b2bv1.ListArtifactsRequest{ThreadId: thread, Limit: proto.Int32(100)}
 	for {
 		res, err := h.client.Artifacts.ListArtifacts(ctx, req)
 		if err != nil {

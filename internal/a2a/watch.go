@@ -60,7 +60,7 @@ func (h *Handler) whole(ctx context.Context, c *caller, id a2a.TaskID, history i
 	if err != nil {
 		return nil, err
 	}
-	v.task.Artifacts, err = h.artifacts(ctx, c, string(id))
+	v.task.Artifacts, err = h.artifacts(ctx, c, string(id), mostBytes)
 	return v.task, err
 }
 
@@ -68,18 +68,27 @@ func (h *Handler) whole(ctx context.Context, c *caller, id a2a.TaskID, history i
 // are two calls, and a client should not take the answer for a question.
 const pause = 300 * time.Millisecond
 
+// early returns how long the agent may still take for a status after its answer; 0: no longer, or it has
+// not just answered.
+func (v *view) early() time.Duration {
+	if v.task.Status.State != a2a.TaskStateInputRequired || v.thread.GetStatus() == b2bv1.ThreadStatus_THREAD_STATUS_BLOCKED {
+		return 0
+	}
+	left := pause - time.Since(v.messages[0].GetCreatedAt().AsTime())
+	return max(0, min(left, pause)) // the clock of another node may be ahead
+}
+
 // settled reads a task; if the agent has just answered, after the pause.
 func (h *Handler) settled(ctx context.Context, c *caller, id a2a.TaskID, history int) (*view, error) {
 	v, err := h.read(ctx, c, id, history)
-	if err != nil || v.task.Status.State != a2a.TaskStateInputRequired ||
-		v.thread.GetStatus() == b2bv1.ThreadStatus_THREAD_STATUS_BLOCKED {
-		return v, err
+	if err != nil {
+		return nil, err
 	}
-	left := pause - time.Since(v.messages[0].GetCreatedAt().AsTime())
-	if left <= 0 {
+	left := v.early()
+	if left == 0 {
 		return v, nil
 	}
-	t := time.NewTimer(min(left, pause)) // the clock of another node may be ahead
+	t := time.NewTimer(left)
 	defer t.Stop()
 	select {
 	case <-t.C:
@@ -180,7 +189,7 @@ func (h *Handler) stream(
 			return false, err
 		}
 		if artifacts || interrupted(v.task.Status.State) { // the last look, and the event of an artifact may be on its way
-			if known, err = h.artifacts(ctx, c, string(id)); err != nil {
+			if known, err = h.artifacts(ctx, c, string(id), mostBytes); err != nil {
 				return false, err
 			}
 		}

@@ -68,6 +68,9 @@ func (e Edge) Info(r *http.Request, via string) *Info {
 			c.CrossSite = changes(r.Method) && crossSite(r, host)
 		}
 	}
+	if hash, ok := r.Context().Value(tokenKey{}).(string); ok {
+		c = Credentials{TokenHash: hash}
+	}
 	info := &Info{
 		Credentials: c,
 		Caller:      &Caller{},

@@ -10,6 +10,14 @@ func ThroughA2A(ctx context.Context) context.Context {
 	return context.WithValue(ctx, gatewayKey{}, true)
 }
 
+type tokenKey struct{}
+
+// WithToken returns a context for calls that the server makes itself, outside of a request: as the bot of
+// a token with a hash, while that is valid. A request from the network cannot have it.
+func WithToken(ctx context.Context, hash string) context.Context {
+	return context.WithValue(ctx, tokenKey{}, hash)
+}
+
 // scopesOfA2A are the scopes that the scope a2a stands for within ThroughA2A.
 const scopesOfA2A = ScopeRead | ScopeThread
 

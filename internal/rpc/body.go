@@ -102,7 +102,7 @@ func (b *body) Read(p []byte) (int, error) {
 			b.done = true
 			if !errors.Is(err, io.EOF) {
 				b.refusal = err
-				err = toConnect(err)
+				err = ToConnect(err)
 			}
 			return 0, err
 		}

@@ -13,9 +13,9 @@ import (
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
 
-// toConnect converts an error to one of connect (B2B-ERR), with the code of the catalogue, the text
+// ToConnect converts an error to one of connect (B2B-ERR), with the code of the catalogue, the text
 // and an ErrorDetail.
-func toConnect(err error) error {
+func ToConnect(err error) error {
 	e, _ := call.AsError(err)
 	out := connect.NewError(e.ConnectCode(), errors.New(e.Message))
 	d, err := connect.NewErrorDetail(detail(e))

@@ -33,7 +33,7 @@ func (i *interceptor) gate(ctx context.Context, spec connect.Spec, _ connect.Pee
 	}
 	if err := i.pipeline.Admit(ctx, info); err != nil {
 		requestOf(ctx).drain(drainedMessage)
-		return nil, toConnect(err)
+		return nil, ToConnect(err)
 	}
 	return nil, nil
 }
@@ -58,7 +58,7 @@ func (i *interceptor) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 		out := &requestOf(ctx).answer // until ServeHTTP returns
 		if *out, err = i.answers.Begin(ctx, info); err != nil {
 			i.pipeline.Refused(ctx, info, err)
-			return nil, toConnect(err)
+			return nil, ToConnect(err)
 		}
 		if info.Operation.Waits {
 			info.Pause = out.Pause
@@ -70,11 +70,11 @@ func (i *interceptor) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 			return nil, err
 		})
 		if err != nil {
-			return nil, toConnect(err)
+			return nil, ToConnect(err)
 		}
 		if sent, ok := answer.Any().(proto.Message); ok {
 			if err := out.Take(ctx, copies*int64(proto.Size(sent))); err != nil {
-				return nil, toConnect(err)
+				return nil, ToConnect(err)
 			}
 		}
 		if info.Cookie != nil {
@@ -113,7 +113,7 @@ func (i *interceptor) WrapStreamingHandler(next connect.StreamingHandlerFunc) co
 			return nil, err
 		})
 		if err != nil {
-			return toConnect(err)
+			return ToConnect(err)
 		}
 		return nil
 	}

@@ -53,10 +53,10 @@ func (h *handler) nothingHere(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		e := call.Errorf(b2bv1.ErrorCode_ERROR_CODE_NOT_FOUND, "No such path or method")
 		h.pipeline.Refused(r.Context(), info, e)
-		err = recode(toConnect(e), connect.CodeUnimplemented)
+		err = recode(ToConnect(e), connect.CodeUnimplemented)
 	} else {
 		h.pipeline.Refused(r.Context(), info, err)
-		err = toConnect(err)
+		err = ToConnect(err)
 	}
 	_ = h.errors.Write(w, r, err) // an error means that the client is gone
 }

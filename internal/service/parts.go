@@ -33,6 +33,7 @@ type Store interface {
 	webhookReads
 	retentionReads
 	agentCardReads
+	pushReads
 	botListReads
 }
 
@@ -71,6 +72,7 @@ type Tx interface {
 	orgTx
 	orgThreadTx
 	platformTx
+	pushTx
 	threadTx
 	tokenTx
 	webhookTx

@@ -18,6 +18,7 @@ const (
 	WebhookURLs    SecretKind = "url"     // of bots
 	TicketSecrets  SecretKind = "ticket"  // of org tickets: id and code
 	InviteSecrets  SecretKind = "invite"  // of invite codes
+	PushSecrets    SecretKind = "push"    // of push configs, which are never bare
 )
 
 // SecretRow is the secret of a row: Bare in plain text as servers of before left it, or

@@ -107,6 +107,7 @@ type Reader interface {
 	BotReader
 	TokenReader
 	WebhookReader
+	PushReader
 	ChannelReader
 	ChannelMessageReader
 	ThreadReader
@@ -147,6 +148,7 @@ type Tx interface {
 	BotWriter
 	TokenWriter
 	WebhookWriter
+	PushWriter
 	ChannelWriter
 	ChannelMessageWriter
 	ThreadWriter

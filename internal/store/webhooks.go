@@ -32,7 +32,7 @@ type WebhookDelivery struct {
 
 // WebhookShare is the input for dividing the webhooks evenly between the nodes.
 type WebhookShare struct {
-	Webhooks int64 // webhooks to be served, with or without a lease
+	Webhooks int64 // webhooks and push configs to be served, with or without a lease
 	Nodes    int64 // with a live lease
 	Held     int64 // of Webhooks, those that this node holds
 }
@@ -47,15 +47,15 @@ type WebhookReader interface {
 	WebhookStatus(ctx context.Context, bot string) (*WebhookStatus, error)
 	// WebhookPosition returns the seq up to which the log was read for a bot.
 	WebhookPosition(ctx context.Context, bot string) (int64, error)
-	// FreeWebhooks lists, by id, the active bots of active orgs with a webhook that no node with a
-	// live lease holds.
-	FreeWebhooks(ctx context.Context, live Live, limit int) ([]BotRef, error)
+	// FreeWebhooks lists what no node with a live lease holds, of active bots of active orgs: first
+	// their webhooks, then their push configs, each by id.
+	FreeWebhooks(ctx context.Context, live Live, limit int) ([]HookRef, error)
 	// WebhookHeld reports whether a node holds the webhook of a bot.
 	WebhookHeld(ctx context.Context, bot, node string) (bool, error)
-	// HeldWebhooks lists the bots with a webhook that a node holds, by id. The list has no limit,
-	// because a node takes a limited number of webhooks.
+	// HeldWebhooks lists, by id, the bots with a webhook that a node holds, and the push configs that it
+	// holds. The list has no limit, because a node takes a limited number of them.
 	HeldWebhooks(ctx context.Context, node string) ([]string, error)
-	// WebhookShare counts the webhooks to be served, the nodes, and the webhooks of one node.
+	// WebhookShare counts the webhooks and push configs to be served, the nodes, and those of one node.
 	WebhookShare(ctx context.Context, node string, live Live) (WebhookShare, error)
 	// WaitingDeliveries lists the deliveries of a bot that wait for another attempt, by next_at and
 	// seq.
@@ -73,13 +73,13 @@ type WebhookWriter interface {
 	StartWebhook(ctx context.Context, bot string) error
 	// MoveWebhook moves the position of a bot forward, never back.
 	MoveWebhook(ctx context.Context, bot string, seq int64) error
-	// TakeWebhook makes a node hold the webhook of a bot, inside Update(ctx, "", …), and starts
-	// the webhook. It returns false if another node with a live lease holds it, the lease of this
-	// node is not live, or the bot is deleted.
-	TakeWebhook(ctx context.Context, bot, node string, live Live) (bool, error)
-	// ReleaseWebhook makes a node hold the webhook of a bot no longer, inside Update(ctx, "", …);
-	// with an empty bot, those of all bots. One that the node does not hold is not an error.
-	ReleaseWebhook(ctx context.Context, bot, node string) error
+	// TakeWebhook makes a node hold a webhook, which it starts, or a push config, inside
+	// Update(ctx, "", …). It returns false if another node with a live lease holds it, the lease of
+	// this node is not live, or the bot or the push config is deleted.
+	TakeWebhook(ctx context.Context, ref HookRef, node string, live Live) (bool, error)
+	// ReleaseWebhook makes a node hold a webhook or push config no longer (HookRef.ID), inside
+	// Update(ctx, "", …); with an empty id, all. One that the node does not hold is not an error.
+	ReleaseWebhook(ctx context.Context, id, node string) error
 	// PutDelivery adds or replaces the delivery of an event to a bot.
 	PutDelivery(ctx context.Context, d *WebhookDelivery) error
 	// DeleteDelivery removes a delivery, if it exists.
@@ -92,8 +92,9 @@ type WebhookWriter interface {
 }
 
 // WebhookChanged returns the record to append to the log with a change that the node that serves
-// the webhook of a bot must read: dead letters are due again, or the degraded state has ended. No
-// client receives it, and cached access rights stay valid.
+// the webhook of a bot or its push configs must read: dead letters are due again, the degraded state
+// has ended, or a push config was set or removed. No client receives it, and cached access rights stay
+// valid.
 func WebhookChanged(bot string, at int64) Event {
 	return Event{Audience: AudienceInternal, Type: eventtype.WebhookChanged, At: at, BotID: &bot}
 }

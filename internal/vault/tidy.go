@@ -12,7 +12,7 @@ import (
 // batch is the number of rows read at once, and the most changed in one transaction.
 const batch = 500
 
-var kinds = []store.SecretKind{store.WebhookSecrets, store.WebhookURLs, store.TicketSecrets, store.InviteSecrets}
+var kinds = []store.SecretKind{store.WebhookSecrets, store.WebhookURLs, store.TicketSecrets, store.InviteSecrets, store.PushSecrets}
 
 // tidy seals secrets in plain text, and reseals those sealed with another key (B2B-LIFE-008).
 func (c Config) tidy(ctx context.Context, keyring *seal.Keyring, state store.SealState) error {
@@ -58,7 +58,8 @@ func (c Config) tidy(ctx context.Context, keyring *seal.Keyring, state store.Sea
 	if len(lost) > 0 {
 		c.Log.ErrorContext(ctx, "secrets cannot be read: this server does not have their key. Their webhooks get no events and their codes are "+
 			"not shown. Set the old key again (after the new one in B2B_SECRET_KEY), or register these bots again",
-			"webhooks", lost[store.WebhookSecrets], "webhook_urls", lost[store.WebhookURLs], "tickets", lost[store.TicketSecrets], "invite_codes", lost[store.InviteSecrets])
+			"webhooks", lost[store.WebhookSecrets], "webhook_urls", lost[store.WebhookURLs], "tickets", lost[store.TicketSecrets], "invite_codes", lost[store.InviteSecrets],
+			"push_configs", lost[store.PushSecrets])
 		return nil
 	}
 	_, err := c.put(ctx, state, store.SealState{Key: state.Key, Under: keyring.First()})
@@ -119,6 +120,8 @@ func place(kind store.SecretKind, id string) string {
 		return seal.WebhookURL(id)
 	case store.TicketSecrets:
 		return seal.TicketRow(id)
+	case store.PushSecrets:
+		return seal.Push(id)
 	default:
 		return seal.Invite(id)
 	}

@@ -98,10 +98,10 @@ func (p *place) bare(statements ...string) {
 }
 
 // fill creates orgs with bots, tickets and invite codes in plain text, as older versions stored
-// them: more than one batch of each.
+// them: more than one batch of each. Push configs, one of each org, were never in plain text.
 func (p *place) fill() {
 	p.Helper()
-	p.must(p.start("", func(s *sqlstore.Store, _ *seal.Keyring) {
+	p.must(p.start("", func(s *sqlstore.Store, keys *seal.Keyring) {
 		for _, org := range []string{"one", "two"} {
 			p.update(s, "", func(ctx context.Context, tx store.Tx) error {
 				return tx.CreateOrg(ctx, &store.Org{ID: org, Name: org, SecretHash: "h", Status: store.OrgActive})
@@ -119,7 +119,7 @@ func (p *place) fill() {
 						return err
 					}
 				}
-				return nil
+				return p.push(ctx, tx, org, keys)
 			})
 		}
 		p.update(s, "", func(ctx context.Context, tx store.Tx) error {
@@ -140,6 +140,16 @@ func (p *place) fill() {
 		"UPDATE org_tickets SET code_hash = NULL WHERE id LIKE '%9'",
 		"UPDATE invite_codes SET code = 'hxa_' || id WHERE id NOT LIKE '%9'",
 	)
+}
+
+// push adds a push config of the bot 000 of an org.
+func (p *place) push(ctx context.Context, tx store.Tx, org string, keys *seal.Keyring) error {
+	sealed, err := keys.SealPush("push-"+org, seal.PushTarget{URL: "https://push.example/" + org, Token: "token-" + org})
+	return errors.Join(err,
+		tx.CreateThread(ctx, &store.Thread{
+			ID: "thread-" + org, OrgID: org, Topic: "task", Status: "active", Visibility: "private", JoinPolicy: "open", Revision: 1,
+		}, []store.Participant{{BotID: org + "-000"}}),
+		tx.PutPushConfig(ctx, &store.PushConfig{ID: "push-" + org, OrgID: org, BotID: org + "-000", ThreadID: "thread-" + org, ConfigID: "c", Sealed: sealed}))
 }
 
 func (p *place) update(s *sqlstore.Store, org string, fn func(context.Context, store.Tx) error) {
@@ -172,6 +182,14 @@ func (p *place) sealed(s *sqlstore.Store, keys *seal.Keyring, lost bool) {
 			got, err := keys.Open(seal.Webhook(b.ID), *b.SealedSecret)
 			want(c.bot, got, c.secret, err)
 		}
+	}
+	for _, org := range []string{"one", "two"} {
+		row, err := s.PushConfig(ctx, "push-"+org)
+		if err != nil {
+			p.Fatal(err)
+		}
+		target, err := keys.OpenPush(row.ID, row.Sealed)
+		want(row.ID, target.URL+" "+target.Token, "https://push.example/"+org+" token-"+org, err)
 	}
 	for bot, url := range map[string]string{"one-017": "https://hooks.example/one-017", "two-297": "https://hooks.example/two-297", "one-000": ""} {
 		b, err := s.BotByID(ctx, bot)
@@ -314,7 +332,7 @@ func TestKeys(t *testing.T) {
 				want = "cannot be read"
 			}
 			said := p.must(p.start("", func(s *sqlstore.Store, keys *seal.Keyring) { p.sealed(s, keys, true) }))
-			if !strings.Contains(said, want) || !strings.Contains(said, "webhooks=120 webhook_urls=60 tickets=600 invite_codes=540") {
+			if !strings.Contains(said, want) || !strings.Contains(said, "webhooks=120 webhook_urls=60 tickets=600 invite_codes=540 push_configs=2") {
 				t.Errorf("the log says %s", said)
 			}
 		}

@@ -52,7 +52,7 @@ func TestClockSetBack(t *testing.T) {
 		fx.crashed("dead", 10*time.Second)
 		fx.change("", func(ctx context.Context, tx store.Tx) error {
 			now, end := fx.clock.Now().UnixMilli(), fx.clock.Now().Add(10*time.Second).UnixMilli()
-			_, err := tx.TakeWebhook(ctx, "bob", "dead", store.Live{Now: now, Latest: end})
+			_, err := tx.TakeWebhook(ctx, store.HookRef{BotID: "bob"}, "dead", store.Live{Now: now, Latest: end})
 			return err
 		})
 		r.respond(nil)

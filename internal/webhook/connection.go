@@ -43,7 +43,7 @@ type connection struct {
 	sender  *sender
 	refusal string // reason why nothing may be sent, or empty
 	dial    dialer
-	signer  *signer
+	headers headerWriter
 	request *http.Request // without the headers and body of a delivery
 	head    []byte        // of request, without the final line
 
@@ -58,8 +58,8 @@ type connection struct {
 	body []byte // of the event
 }
 
-// connection returns a connection to the receiver at a URL. signer signs what is sent.
-func (s *sender) connection(address string, signer *signer) *connection {
+// connection returns a connection to the receiver at a URL. headers are those of what is sent.
+func (s *sender) connection(address string, headers headerWriter) *connection {
 	request, err := http.NewRequest(http.MethodPost, address, nil)
 	if err != nil || request.URL.Host == "" {
 		return &connection{refusal: noURL}
@@ -73,13 +73,13 @@ func (s *sender) connection(address string, signer *signer) *connection {
 	}
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("User-Agent", s.agent)
-	signer.setHeaders(request.Header)
+	headers.setHeaders(request.Header)
 	var text bytes.Buffer
 	if err := request.Write(&text); err != nil {
 		return &connection{refusal: noURL}
 	}
 	head := bytes.Replace(bytes.TrimSuffix(text.Bytes(), []byte("\r\n")), []byte("Content-Length: 0\r\n"), nil, 1)
-	return &connection{sender: s, dial: dial, signer: signer, request: request, head: head}
+	return &connection{sender: s, dial: dial, headers: headers, request: request, head: head}
 }
 
 // open connects if needed, and sets the deadline of one attempt. The end of ctx closes the

@@ -48,6 +48,7 @@ type Config struct {
 	Logger  *slog.Logger
 	Tracer  *tracing.Tracer // records a span for each attempt; nil: none
 	Clock   Clock           // nil: the system clock
+	Tasks   Tasks           // what is posted for push configs; nil: they are not served
 	// Attempted gets the outcome of each attempt to deliver an event; nil: nobody does.
 	Attempted func(o Outcome, took time.Duration)
 
@@ -65,14 +66,14 @@ type Dispatcher struct {
 
 	done      sync.WaitGroup
 	mu        sync.Mutex
-	readers   map[string]*serving  // by bot id
-	failed    map[string]time.Time // by bot id: when its webhook may be served again after an error
+	readers   map[string]*serving  // by the id of what is served (store.HookRef)
+	failed    map[string]time.Time // when it may be served again after an error
 	uncertain bool                 // which webhooks this node holds is not known after an error
 
 	// Used by Run alone.
 	checked      time.Time            // when the store was last read for what this node holds
 	lapses       int                  // of the lease of the node, at the last round
-	unserved     map[string]time.Time // by bot id: when its webhook was first seen without a node
+	unserved     map[string]time.Time // when it was first seen without a node
 	surplusUntil time.Time            // until then this node keeps more than its share
 }
 
@@ -129,7 +130,8 @@ func (d *Dispatcher) wait(ctx context.Context) {
 func (d *Dispatcher) committed(_ string, events []store.Event) {
 	for i := range events {
 		switch events[i].Type {
-		case eventtype.BotRegistered, eventtype.AccessChanged: // a bot or an org may have become active
+		case eventtype.BotRegistered, eventtype.AccessChanged, // a bot or an org may have become active
+			eventtype.WebhookChanged: // there may be a new push config
 			select {
 			case d.wake <- struct{}{}:
 			default:
@@ -139,17 +141,17 @@ func (d *Dispatcher) committed(_ string, events []store.Event) {
 	}
 }
 
-// serving returns the bots with readers that are not stopping.
+// serving returns the ids of what has a reader that is not stopping.
 func (d *Dispatcher) serving() []string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	bots := make([]string, 0, len(d.readers))
-	for bot, s := range d.readers {
+	ids := make([]string, 0, len(d.readers))
+	for id, s := range d.readers {
 		if !s.stopping {
-			bots = append(bots, bot)
+			ids = append(ids, id)
 		}
 	}
-	return bots
+	return ids
 }
 
 // stopping returns the number of readers that were stopped and still run.
@@ -164,42 +166,45 @@ func (d *Dispatcher) stopping() (n int) {
 	return n
 }
 
-// stop stops the readers of bots, without waiting.
-func (d *Dispatcher) stop(bots ...string) {
+// stop stops readers, without waiting.
+func (d *Dispatcher) stop(ids ...string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for _, bot := range bots {
-		if s := d.readers[bot]; s != nil {
+	for _, id := range ids {
+		if s := d.readers[id]; s != nil {
 			s.stopping = true
 			s.cancel()
 		}
 	}
 }
 
-// start starts a reader, which releases its webhook when it ends.
-func (d *Dispatcher) start(ctx context.Context, ref store.BotRef) {
+// start starts a reader, which releases its webhook or push config when it ends.
+func (d *Dispatcher) start(ctx context.Context, ref store.HookRef) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	own, cancel := context.WithCancel(call.OnBehalf(ctx, ref.OrgID))
-	d.readers[ref.BotID] = &serving{cancel: cancel}
+	d.readers[ref.ID()] = &serving{cancel: cancel}
 	d.done.Go(func() {
 		defer cancel()
-		r := &reader{d: d, ref: ref, changed: map[int64]*store.WebhookDelivery{}}
+		var r interface{ run(context.Context) error } = &reader{d: d, ref: ref, changed: map[int64]*store.WebhookDelivery{}}
+		if ref.PushID != "" {
+			r = &pusher{d: d, ref: ref}
+		}
 		err := r.run(own)
 		if err != nil && own.Err() == nil {
-			d.Logger.ErrorContext(ctx, "serving a webhook failed, trying again soon", "bot", ref.BotID, "org", ref.OrgID, "error", err)
+			d.Logger.ErrorContext(ctx, "serving a webhook failed, trying again soon", "bot", ref.BotID, "push", ref.PushID, "org", ref.OrgID, "error", err)
 		}
 		if ctx.Err() == nil {
-			if err := d.release(ctx, ref.BotID); err != nil && ctx.Err() == nil {
+			if err := d.release(ctx, ref.ID()); err != nil && ctx.Err() == nil {
 				d.markUncertain()
-				d.Logger.WarnContext(ctx, "cannot release a webhook, trying again soon", "bot", ref.BotID, "error", err)
+				d.Logger.WarnContext(ctx, "cannot release a webhook, trying again soon", "bot", ref.BotID, "push", ref.PushID, "error", err)
 			}
 		}
 		d.mu.Lock()
 		defer d.mu.Unlock()
-		delete(d.readers, ref.BotID)
+		delete(d.readers, ref.ID())
 		if err != nil {
-			d.failed[ref.BotID] = d.Clock.Now().Add(failPause)
+			d.failed[ref.ID()] = d.Clock.Now().Add(failPause)
 		}
 	})
 }

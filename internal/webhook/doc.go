@@ -34,6 +34,14 @@
 // and no request. Redirects are failures. Of a response only the status and a little of the body
 // are read.
 //
+// # Push configs
+//
+// A client of A2A can have the state of a task posted (B2B-A2A-018). A push config is served as a
+// webhook is: by a reader of the log ([pusher]) that one node holds, over the same connections, in the
+// same places. But what is posted is not the event: it is the task as it is at the time of the attempt,
+// so that an event is no more than a reason to read it ([Tasks]). So there is one notification that
+// waits, whatever happens meanwhile, and no event is kept for it: neither the log nor a dead letter.
+//
 // # Several nodes
 //
 // A node serves the webhooks that it holds in the store. It holds them while its lease is live

@@ -46,9 +46,10 @@ func (d *Dispatcher) round(ctx context.Context) error {
 	}
 }
 
-// free returns webhooks that no live node holds, except those that this node is still stopping to serve or
-// has just failed to serve. more reports whether there may be others.
-func (d *Dispatcher) free(ctx context.Context) (refs []store.BotRef, more bool, err error) {
+// free returns webhooks and push configs that no live node holds, except those that this node is still
+// stopping to serve, has just failed to serve, or cannot serve. more reports whether there may be
+// others.
+func (d *Dispatcher) free(ctx context.Context) (refs []store.HookRef, more bool, err error) {
 	now := d.Clock.Now()
 	d.mu.Lock()
 	maps.DeleteFunc(d.failed, func(_ string, until time.Time) bool { return !now.Before(until) })
@@ -60,18 +61,18 @@ func (d *Dispatcher) free(ctx context.Context) (refs []store.BotRef, more bool, 
 	}
 	more = len(refs) == limit
 	d.mu.Lock()
-	refs = slices.DeleteFunc(refs, func(ref store.BotRef) bool {
-		_, failed := d.failed[ref.BotID]
-		return failed || d.readers[ref.BotID] != nil
+	refs = slices.DeleteFunc(refs, func(ref store.HookRef) bool {
+		_, failed := d.failed[ref.ID()]
+		return failed || d.readers[ref.ID()] != nil || ref.PushID != "" && d.Tasks == nil
 	})
 	d.mu.Unlock()
 	unserved := make(map[string]time.Time, len(refs))
 	for _, ref := range refs {
-		since, seen := d.unserved[ref.BotID]
+		since, seen := d.unserved[ref.ID()]
 		if !seen {
 			since = now
 		}
-		unserved[ref.BotID] = since
+		unserved[ref.ID()] = since
 	}
 	d.unserved = unserved
 	return refs, more, nil
@@ -148,18 +149,18 @@ func (d *Dispatcher) reconcile(ctx context.Context, serving []string) error {
 		return fmt.Errorf("list the webhooks of this node: %w", err)
 	}
 	holds := make(map[string]bool, len(held))
-	for _, bot := range held {
-		holds[bot] = true
+	for _, id := range held {
+		holds[id] = true
 	}
-	d.stop(slices.DeleteFunc(serving, func(bot string) bool { return holds[bot] })...)
-	for _, bot := range held {
+	d.stop(slices.DeleteFunc(serving, func(id string) bool { return holds[id] })...)
+	for _, id := range held {
 		d.mu.Lock()
-		running := d.readers[bot] != nil
+		running := d.readers[id] != nil
 		d.mu.Unlock()
 		if running {
 			continue // a stopping reader releases its webhook itself
 		}
-		if err := d.release(ctx, bot); err != nil {
+		if err := d.release(ctx, id); err != nil {
 			return err
 		}
 	}
@@ -168,9 +169,9 @@ func (d *Dispatcher) reconcile(ctx context.Context, serving []string) error {
 
 // take takes webhooks that are still free, up to the capacity of this node. Beyond it, it takes only
 // webhooks that were free for pollEvery: the node with free capacity may have crashed.
-func (d *Dispatcher) take(ctx context.Context, free []store.BotRef, capacity int) (taken []store.BotRef, err error) {
+func (d *Dispatcher) take(ctx context.Context, free []store.HookRef, capacity int) (taken []store.HookRef, err error) {
 	now := d.Clock.Now()
-	overdue := func(ref store.BotRef) bool { return now.Sub(d.unserved[ref.BotID]) >= pollEvery }
+	overdue := func(ref store.HookRef) bool { return now.Sub(d.unserved[ref.ID()]) >= pollEvery }
 	if capacity <= 0 && !slices.ContainsFunc(free, overdue) {
 		return nil, nil
 	}
@@ -181,7 +182,7 @@ func (d *Dispatcher) take(ctx context.Context, free []store.BotRef, capacity int
 			if len(taken) >= capacity && !overdue(ref) {
 				continue
 			}
-			got, err := tx.TakeWebhook(ctx, ref.BotID, d.Node.ID, live)
+			got, err := tx.TakeWebhook(ctx, ref, d.Node.ID, live)
 			if err != nil {
 				return err
 			}
@@ -200,9 +201,9 @@ func (d *Dispatcher) take(ctx context.Context, free []store.BotRef, capacity int
 	return taken, err
 }
 
-// release releases the webhook of a bot, or with an empty bot all webhooks of this node.
-func (d *Dispatcher) release(ctx context.Context, bot string) error {
-	err := d.Store.Update(ctx, "", func(tx Tx) error { return tx.ReleaseWebhook(ctx, bot, d.Node.ID) })
+// release releases a webhook or push config, or with an empty id all of this node.
+func (d *Dispatcher) release(ctx context.Context, id string) error {
+	err := d.Store.Update(ctx, "", func(tx Tx) error { return tx.ReleaseWebhook(ctx, id, d.Node.ID) })
 	if err != nil && !errors.Is(err, store.ErrClosed) {
 		return fmt.Errorf("release webhooks: %w", err)
 	}

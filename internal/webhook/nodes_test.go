@@ -144,9 +144,9 @@ type lossyTx struct {
 	took bool
 }
 
-func (tx *lossyTx) TakeWebhook(ctx context.Context, bot, node string, live store.Live) (bool, error) {
+func (tx *lossyTx) TakeWebhook(ctx context.Context, ref store.HookRef, node string, live store.Live) (bool, error) {
 	tx.took = true
-	return tx.Tx.TakeWebhook(ctx, bot, node, live)
+	return tx.Tx.TakeWebhook(ctx, ref, node, live)
 }
 
 func (l *lossy) Update(ctx context.Context, org string, fn func(Tx) error) error {

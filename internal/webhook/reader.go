@@ -56,7 +56,7 @@ func isOwn(e *b2bv1.Event, bot string) bool {
 // reader serves the webhook of one bot. One goroutine runs it.
 type reader struct {
 	d          *Dispatcher
-	ref        store.BotRef
+	ref        store.HookRef
 	connection *connection
 	sub        *eventlog.Subscription
 	attemptCtx context.Context // of attempts: ends grace after the context of run
@@ -118,7 +118,7 @@ func (r *reader) run(ctx context.Context) error {
 // another node, or by none.
 func ignoreExpected(err error) error {
 	switch {
-	case errors.Is(err, errLost), errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrNoOrg), errors.Is(err, store.ErrClosed), errors.Is(err, context.Canceled):
+	case errors.Is(err, errLost), errors.Is(err, ErrPaused), errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrNoOrg), errors.Is(err, store.ErrClosed), errors.Is(err, context.Canceled):
 		return nil
 	}
 	var end *subscription.End
@@ -235,7 +235,7 @@ func (r *reader) step(ctx context.Context) error {
 	wait := ctx
 	if full || !r.sub.Waiting() { // else Next returns at once
 		var stop func()
-		wait, stop = r.until(ctx, r.next().Sub(now))
+		wait, stop = until(ctx, r.d.Clock, r.next().Sub(now))
 		defer stop()
 	}
 	if full {
@@ -286,10 +286,10 @@ func (r *reader) next() time.Time {
 	return at
 }
 
-// until returns a context that ends after d, by the clock of the dispatcher.
-func (r *reader) until(ctx context.Context, d time.Duration) (context.Context, func()) {
+// until returns a context that ends after d, by a clock.
+func until(ctx context.Context, clock Clock, d time.Duration) (context.Context, func()) {
 	ctx, cancel := context.WithCancel(ctx)
-	stop := r.d.Clock.AfterFunc(d, cancel)
+	stop := clock.AfterFunc(d, cancel)
 	return ctx, func() {
 		stop()
 		cancel()
@@ -303,7 +303,7 @@ func (r *reader) resubscribe(ctx context.Context, err error) error {
 	case subscription.WebhookResumes: // the receiver is slower than the log
 	case subscription.WebhookReplays:
 		r.d.Logger.WarnContext(ctx, "the log of a webhook was replaced", "bot", r.ref.BotID, "org", r.ref.OrgID, "error", err)
-		wait, stop := r.until(ctx, pause)
+		wait, stop := until(ctx, r.d.Clock, pause)
 		<-wait.Done()
 		stop()
 	default:

@@ -66,7 +66,7 @@ func (c *connection) exchange(id string, body []byte, now time.Time, span tracec
 	if span.Parent != "" {
 		c.text = append(append(append(c.text, "Traceparent: "...), span.Parent...), "\r\n"...)
 	}
-	c.text = append(c.signer.appendTo(c.text, id, now, body), "\r\n"...)
+	c.text = append(c.headers.appendTo(c.text, id, now, body), "\r\n"...)
 	c.text = append(c.text, body...)
 	_, err := c.conn.Write(c.text)
 	if err != nil { // a receiver may respond without reading the whole request

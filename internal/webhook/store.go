@@ -13,10 +13,11 @@ type Store interface {
 	ReadLog(ctx context.Context, org string, afterSeq int64, limit int) ([]store.Event, error)
 	WebhookStatus(ctx context.Context, bot string) (*store.WebhookStatus, error)
 	WebhookPosition(ctx context.Context, bot string) (int64, error)
-	FreeWebhooks(ctx context.Context, live store.Live, limit int) ([]store.BotRef, error)
+	FreeWebhooks(ctx context.Context, live store.Live, limit int) ([]store.HookRef, error)
 	HeldWebhooks(ctx context.Context, node string) ([]string, error)
 	WebhookShare(ctx context.Context, node string, live store.Live) (store.WebhookShare, error)
 	WaitingDeliveries(ctx context.Context, bot string, limit int) ([]store.WebhookDelivery, error)
+	PushConfig(ctx context.Context, id string) (*store.PushConfig, error)
 	// Update runs fn as one change of an org ([store.Store]).
 	Update(ctx context.Context, org string, fn func(Tx) error) error
 	OnCommit(fn func(org string, events []store.Event)) (remove func())
@@ -28,9 +29,11 @@ type Tx interface {
 	WebhookHeld(ctx context.Context, bot, node string) (bool, error)
 	PutWebhookStatus(ctx context.Context, s *store.WebhookStatus) error
 	MoveWebhook(ctx context.Context, bot string, seq int64) error
-	TakeWebhook(ctx context.Context, bot, node string, live store.Live) (bool, error)
-	ReleaseWebhook(ctx context.Context, bot, node string) error
+	TakeWebhook(ctx context.Context, ref store.HookRef, node string, live store.Live) (bool, error)
+	ReleaseWebhook(ctx context.Context, id, node string) error
 	PutDelivery(ctx context.Context, d *store.WebhookDelivery) error
 	DeleteDelivery(ctx context.Context, bot string, seq int64) error
 	TrimDeadLetters(ctx context.Context, bot string, keep int) error
+	SavePush(ctx context.Context, id, node string, s store.PushState) (bool, error)
+	DeletePushConfig(ctx context.Context, id string) error
 }

@@ -23,7 +23,15 @@ func (r *reader) beginSpan(ctx context.Context, it *eventlog.Item) attemptSpan {
 	if r.d.Tracer == nil {
 		return attemptSpan{}
 	}
-	return attemptSpan{r.d.Tracer.Client(ctx, "POST webhook", time.Now(), cause(it.Event))}
+	return r.d.beginSpan(ctx, cause(it.Event))
+}
+
+// beginSpan starts the span of an attempt, with what caused the event that is delivered.
+func (d *Dispatcher) beginSpan(ctx context.Context, cause tracecontext.Context) attemptSpan {
+	if d.Tracer == nil {
+		return attemptSpan{}
+	}
+	return attemptSpan{d.Tracer.Client(ctx, "POST webhook", time.Now(), cause)}
 }
 
 // cause returns the position in a trace that caused an event (B2B-MSG-060).
@@ -55,7 +63,7 @@ func (s attemptSpan) context() tracecontext.Context {
 
 // end ends the span with the result of the attempt. The URL of the webhook, which is a secret, is
 // left out.
-func (s attemptSpan) end(ref store.BotRef, id string, res result) {
+func (s attemptSpan) end(ref store.HookRef, id string, res result) {
 	if s.span == nil {
 		return
 	}

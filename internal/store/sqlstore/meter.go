@@ -53,12 +53,12 @@ func (l *lookups) count(hit bool) {
 // stopwatch measures statements. A nil stopwatch measures nothing.
 type stopwatch struct {
 	meter Meter
-	by    [controls + 1][64]atomic.Pointer[func(time.Duration)] // by kind and table
+	by    [controls + 1][slotOther + 1]atomic.Pointer[func(time.Duration)] // by kind and table
 }
 
-// The places in stopwatch.by of statements without a table.
+// The places in stopwatch.by of statements without a table, after those of the tables.
 const (
-	slotBegin = 60 + iota
+	slotBegin = 64 + iota
 	slotCommit
 	slotRollback
 	slotOther

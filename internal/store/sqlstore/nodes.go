@@ -29,7 +29,7 @@ func (t *tx) EndNode(ctx context.Context, node string) error {
 }
 
 // releaseOfNodes remove what nodes without a lease hold.
-var releaseOfNodes = []*statement{releaseOf(onPresence), releaseOf(onStreaming), releaseOf(onWebhookLeases), releaseOf(onLeaseWaits)}
+var releaseOfNodes = []*statement{releaseOf(onPresence), releaseOf(onStreaming), releaseOf(onWebhookLeases), releaseOf(onPushLeases), releaseOf(onLeaseWaits)}
 
 func releaseOf(held tables) *statement {
 	return remove(held, "DELETE FROM "+held.name()+" WHERE NOT EXISTS (SELECT 1 FROM nodes n WHERE n.node_id = "+held.name()+".node_id)").reading(onNodes)

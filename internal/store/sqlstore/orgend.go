@@ -54,6 +54,7 @@ var emptyScopes = []emptyScope{
 		remove(onThreadJoinRequests, "DELETE FROM thread_join_requests WHERE id IN (SELECT id FROM thread_join_requests WHERE thread_id = ? LIMIT ? + 0)"),
 		remove(onDecisions|onDecisionBots, "DELETE FROM decisions WHERE id IN (SELECT id FROM decisions WHERE thread_id = ? LIMIT ? + 0)"),
 		remove(onAckDeadlines, "DELETE FROM ack_deadlines WHERE message_id IN (SELECT message_id FROM ack_deadlines WHERE thread_id = ? LIMIT ? + 0)"),
+		remove(onPushConfigs|onPushLeases, "DELETE FROM push_configs WHERE id IN (SELECT id FROM push_configs WHERE thread_id = ? LIMIT ? + 0)"),
 	),
 	scopesOf(onBots, withBots,
 		remove(onFiles, "DELETE FROM files WHERE id IN (SELECT id FROM files WHERE uploader_id = ? LIMIT ? + 0)"),

@@ -19,6 +19,7 @@ var secrets = map[store.SecretKind]secretStatements{
 	store.WebhookURLs:    secretsIn(onBots, "org_id", "webhook_url", "sealed_url", "webhook_url IS NOT NULL"),
 	store.TicketSecrets:  secretsIn(onOrgTickets, "org_id", "code", "sealed", "id_hash IS NULL"),
 	store.InviteSecrets:  secretsIn(onInviteCodes, "''", "code", "sealed", "code IS NOT NULL"),
+	store.PushSecrets:    alwaysSealed(onPushConfigs),
 }
 
 // secretsIn declares the statements for secrets in two columns of a table: bare, and sealed.
@@ -36,6 +37,17 @@ func secretsIn(t tables, org, bare, sealed, isBare string) secretStatements {
 		bare:   list(isBare),
 		sealed: list(sealed + " IS NOT NULL AND substr(" + sealed + ", 1, ? + 0) <> ?"),
 		put:    update(t, "UPDATE "+t.name()+" SET "+sealed+" = ?, "+bare+" = NULL WHERE id = ?"),
+	}
+}
+
+// alwaysSealed declares the statements for a table without a column for what is bare.
+func alwaysSealed(t tables) secretStatements {
+	list := func(given string) *family {
+		return readBetween(t, "SELECT org_id, id, NULL AS bare, sealed FROM "+t.name(), " ORDER BY org_id, id LIMIT ? + 0", given, "(org_id, id) > (?, ?)")
+	}
+	return secretStatements{
+		bare: list("sealed = ''"), sealed: list("substr(sealed, 1, ? + 0) <> ?"),
+		put: update(t, "UPDATE "+t.name()+" SET sealed = ? WHERE id = ?"),
 	}
 }
 

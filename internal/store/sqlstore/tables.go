@@ -67,6 +67,8 @@ const (
 	onSearchRefs
 	onSearchTodo
 	onAckDeadlines
+	onPushConfigs
+	onPushLeases
 
 	onThreads = onThreadRows | onActivity
 
@@ -74,11 +76,11 @@ const (
 	withChannels = onChannels | onChannelMembers | onChannelMessages | onThreads | onDecisions | onDecisionBots |
 		onAckDeadlines
 	withThreads = onThreads | onThreadParticipants | onThreadJoinRequests | onThreadMessages | onArtifacts | onArtifactSums | onDecisions |
-		onDecisionBots | onAckDeadlines
+		onDecisionBots | onAckDeadlines | onPushConfigs | onPushLeases
 	withBots = onBots | onBotTokens | onChannelMembers | onThreads | onThreadParticipants | onThreadJoinRequests |
 		onMembershipHistory | onArtifacts | onFiles | onPresence | onStreaming |
 		onWebhookStatus | onWebhookCursors | onWebhookLeases | onWebhookDeliveries | onLeases | onLeaseWaits |
-		onInboxes | onDeliveries | onInboxScopes | onDecisionBots | onAckDeadlines
+		onInboxes | onDeliveries | onInboxScopes | onDecisionBots | onAckDeadlines | onPushConfigs | onPushLeases
 	withOrgs = onOrgs | onOrgSettings | onOrgLogs | onOrgTickets | onTombstones | onUploadDays | onArtifactTotals | onArtifactDays |
 		onInboxPositions | withChannels | withThreads | withBots
 
@@ -101,7 +103,7 @@ var tableNames = []string{
 	"inboxes", "inbox_positions", "deliveries", "inbox_scopes", "streaming",
 	"decisions", "decision_bots",
 	"search_state", "search_docs", "search_segments", "search_pages", "search_refs", "search_todo",
-	"ack_deadlines",
+	"ack_deadlines", "push_configs", "push_leases",
 }
 
 // name returns the name of the one table of a set.

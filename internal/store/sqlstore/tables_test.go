@@ -66,6 +66,7 @@ func TestColumnsAreThoseOfBun(t *testing.T) {
 	compareColumns[store.OrgSummary](t)
 	compareColumns[store.JoinRequestRow](t)
 	compareColumns[store.WebhookDelivery](t)
+	compareColumns[store.PushConfig](t)
 	compareColumns[importChannel](t)
 }
 

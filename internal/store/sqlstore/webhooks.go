@@ -43,25 +43,37 @@ var oldestWait = read(onBots|onWebhookCursors|onWebhookDeliveries, `SELECT coale
 		WHERE c.org_id = ? AND b.join_status = 'active' AND b.sealed_url IS NOT NULL
 	UNION ALL SELECT d.seq FROM webhook_deliveries d WHERE d.org_id = ? AND d.next_at IS NOT NULL) w`)
 
-// servable selects the active bots with a webhook, of active orgs.
-const servable = ` FROM bots b JOIN orgs o ON o.id = b.org_id
+// servable selects the active bots with a webhook, of active orgs; servablePushes the push configs of
+// such bots.
+const (
+	servable = ` FROM bots b JOIN orgs o ON o.id = b.org_id
 	WHERE b.sealed_url IS NOT NULL AND b.join_status = 'active' AND o.status = 'active'`
+	servablePushes = ` FROM push_configs p JOIN bots b ON b.id = p.bot_id JOIN orgs o ON o.id = p.org_id
+	WHERE b.join_status = 'active' AND o.status = 'active'`
+)
 
-var selectWebhookShare = read(onOrgs|onBots|onWebhookLeases|onNodes, "SELECT (SELECT count(*)"+servable+"), (SELECT count(*) FROM nodes WHERE expires_at > ? AND expires_at <= ?), (SELECT count(*)"+servable+`
-			AND EXISTS (SELECT 1 FROM webhook_leases l WHERE l.bot_id = b.id AND l.node_id = ?))`)
+const onHooks = onOrgs | onBots | onPushConfigs | onWebhookLeases | onPushLeases
+
+var selectWebhookShare = read(onHooks|onNodes, "SELECT (SELECT count(*)"+servable+") + (SELECT count(*)"+servablePushes+`),
+		(SELECT count(*) FROM nodes WHERE expires_at > ? AND expires_at <= ?),
+		(SELECT count(*)`+servable+" AND EXISTS (SELECT 1 FROM webhook_leases l WHERE l.bot_id = b.id AND l.node_id = ?))"+`
+		+ (SELECT count(*)`+servablePushes+" AND EXISTS (SELECT 1 FROM push_leases l WHERE l.push_id = p.id AND l.node_id = ?))")
 
 func (r reader) WebhookShare(ctx context.Context, node string, live store.Live) (s store.WebhookShare, err error) {
 	err = each(ctx, r, func(rows rowSet) error { return rows.Scan(&s.Webhooks, &s.Nodes, &s.Held) },
-		selectWebhookShare, live.Now, live.Latest, node)
+		selectWebhookShare, live.Now, live.Latest, node, node)
 	return s, err
 }
 
-var selectFreeWebhooks = read(onOrgs|onBots|onWebhookLeases|onNodes, "SELECT b.org_id, b.id AS bot_id"+servable+`
+// Webhooks come first, so that push configs, of which there can be more, do not delay them.
+var selectFreeWebhooks = read(onHooks|onNodes, "SELECT org_id, bot_id, push_id FROM (SELECT b.org_id AS org_id, b.id AS bot_id, '' AS push_id"+servable+`
 		AND NOT EXISTS (SELECT 1 FROM webhook_leases l WHERE l.bot_id = b.id AND `+onLiveNode("l.node_id")+`)
-		ORDER BY b.id LIMIT ? + 0`)
+		UNION ALL SELECT p.org_id, p.bot_id, p.id`+servablePushes+`
+		AND NOT EXISTS (SELECT 1 FROM push_leases l WHERE l.push_id = p.id AND `+onLiveNode("l.node_id")+`)) h
+		ORDER BY push_id, bot_id LIMIT ? + 0`)
 
-func (r reader) FreeWebhooks(ctx context.Context, live store.Live, limit int) ([]store.BotRef, error) {
-	return list[store.BotRef](ctx, r, selectFreeWebhooks, live.Now, live.Latest, max(limit, 0))
+func (r reader) FreeWebhooks(ctx context.Context, live store.Live, limit int) ([]store.HookRef, error) {
+	return list[store.HookRef](ctx, r, selectFreeWebhooks, live.Now, live.Latest, live.Now, live.Latest, max(limit, 0))
 }
 
 var selectWebhookLease = read(onWebhookLeases, "SELECT count(*) FROM webhook_leases WHERE bot_id = ? AND node_id = ?")
@@ -71,10 +83,11 @@ func (r reader) WebhookHeld(ctx context.Context, bot, node string) (bool, error)
 	return n > 0, err
 }
 
-var selectHeldWebhooks = read(onWebhookLeases, "SELECT bot_id FROM webhook_leases WHERE node_id = ? ORDER BY bot_id")
+var selectHeldWebhooks = read(onWebhookLeases|onPushLeases, `SELECT id FROM (SELECT bot_id AS id FROM webhook_leases WHERE node_id = ?
+	UNION ALL SELECT push_id FROM push_leases WHERE node_id = ?) h ORDER BY id`)
 
 func (r reader) HeldWebhooks(ctx context.Context, node string) ([]string, error) {
-	return r.ids(ctx, selectHeldWebhooks, node)
+	return r.ids(ctx, selectHeldWebhooks, node, node)
 }
 
 var selectWaitingDeliveries = read(onWebhookDeliveries, "SELECT "+columns[store.WebhookDelivery]("")+` FROM webhook_deliveries
@@ -133,21 +146,41 @@ var takeWebhookPosition = insert(onWebhookCursors, `INSERT INTO webhook_cursors 
 		SELECT b.id, b.org_id, l.last_seq FROM bots b JOIN org_logs l ON l.org_id = b.org_id WHERE b.id = ?
 		ON CONFLICT (bot_id) DO NOTHING`).reading(onOrgLogs | onBots)
 
+var takePushLease = insert(onPushLeases, `INSERT INTO push_leases (push_id, node_id)
+		SELECT p.id, o.node_id FROM push_configs p, nodes o WHERE p.id = ? AND o.node_id = ? AND `+onLiveNode("o.node_id")+`
+		ON CONFLICT (push_id) DO UPDATE SET node_id = excluded.node_id
+		WHERE push_leases.node_id = excluded.node_id OR NOT `+onLiveNode("push_leases.node_id")).reading(onPushConfigs | onNodes)
+
 // TakeWebhook is one conditional upsert: exactly one of several nodes gets the webhook, and
 // none waits for the lock of the org.
-func (t *tx) TakeWebhook(ctx context.Context, bot, node string, live store.Live) (bool, error) {
-	n, err := t.c.execNow(ctx, takeWebhookLease,
-		bot, node, live.Now, live.Latest, live.Now, live.Latest)
+func (t *tx) TakeWebhook(ctx context.Context, ref store.HookRef, node string, live store.Live) (bool, error) {
+	take := takeWebhookLease
+	if ref.PushID != "" {
+		take = takePushLease
+	}
+	n, err := t.c.execNow(ctx, take, ref.ID(), node, live.Now, live.Latest, live.Now, live.Latest)
 	if err != nil || n == 0 {
 		return false, err
 	}
-	return true, t.c.exec(ctx, takeWebhookPosition, bot)
+	if ref.PushID != "" {
+		return true, nil
+	}
+	return true, t.c.exec(ctx, takeWebhookPosition, ref.BotID)
 }
 
-var releaseWebhook = remove(onWebhookLeases, "DELETE FROM webhook_leases WHERE node_id = ? AND (? = '' OR bot_id = ?)")
+// releaseWebhook are the leases of webhooks and of push configs.
+var releaseWebhook = []*statement{
+	remove(onWebhookLeases, "DELETE FROM webhook_leases WHERE node_id = ? AND (? = '' OR bot_id = ?)"),
+	remove(onPushLeases, "DELETE FROM push_leases WHERE node_id = ? AND (? = '' OR push_id = ?)"),
+}
 
-func (t *tx) ReleaseWebhook(ctx context.Context, bot, node string) error {
-	return t.c.exec(ctx, releaseWebhook, node, bot, bot)
+func (t *tx) ReleaseWebhook(ctx context.Context, id, node string) error {
+	for _, q := range releaseWebhook {
+		if err := t.c.exec(ctx, q, node, id, id); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 var putDelivery = insertRow[store.WebhookDelivery](onWebhookDeliveries, ` ON CONFLICT (bot_id, seq) DO UPDATE SET

@@ -35,7 +35,7 @@ func Run(t *testing.T, open Open) {
 		{"ThreadMessages", threadMessageTests}, {"Artifacts", artifactTests}, {"Audit", auditTests}, {"Log", logTests},
 		{"Limits", limitTests}, {"Update", updateTests}, {"View", viewTests},
 		{"WsTickets", wsTicketTests}, {"LoginFailures", loginFailureTests}, {"Presence", presenceTests}, {"Imports", importTests},
-		{"Files", fileTests}, {"Retention", retentionTests}, {"Webhooks", webhookTests}, {"Bounds", boundTests}, {"Quotas", quotaTests}, {"Leases", leaseTests}, {"Reach", reachTests},
+		{"Files", fileTests}, {"Retention", retentionTests}, {"Webhooks", webhookTests}, {"Pushes", pushTests}, {"Bounds", boundTests}, {"Quotas", quotaTests}, {"Leases", leaseTests}, {"Reach", reachTests},
 		{"Receipts", receiptTests}, {"Turns", turnTests},
 		{"Decisions", decisionTests},
 	}

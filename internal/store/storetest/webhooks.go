@@ -36,14 +36,14 @@ var webhookTests = []test{
 		s.update(away, func(tx store.Tx) error {
 			return tx.UpdateOrg(s.ctx, &store.Org{ID: away, Name: "away", Status: store.OrgSuspended})
 		})
-		refs := func(now int64, limit int) []store.BotRef {
+		refs := func(now int64, limit int) []store.HookRef {
 			return must(s.FreeWebhooks(s.ctx, liveAt(now), limit))(s)
 		}
 		s.renew("n1", 10)
-		same(s, "all", refs(1, 9), []store.BotRef{{OrgID: org, BotID: a}, {OrgID: org, BotID: b}})
-		same(s, "first", refs(1, 1), []store.BotRef{{OrgID: org, BotID: a}})
+		same(s, "all", refs(1, 9), []store.HookRef{{OrgID: org, BotID: a}, {OrgID: org, BotID: b}})
+		same(s, "first", refs(1, 1), []store.HookRef{{OrgID: org, BotID: a}})
 		equal(s, "taken", s.take(a, "n1", 1), true)
-		same(s, "the other", refs(9, 9), []store.BotRef{{OrgID: org, BotID: b}})
+		same(s, "the other", refs(9, 9), []store.HookRef{{OrgID: org, BotID: b}})
 		equal(s, "expired", len(refs(10, 9)), 2)
 		equal(s, "started when it was taken", must(s.WebhookPosition(s.ctx, a))(s), 0)
 	}},
@@ -262,7 +262,7 @@ func delivery(org, bot string, seq, next int64) *store.WebhookDelivery {
 func (s *suite) take(bot, node string, now int64) (got bool) {
 	s.Helper()
 	s.update("", func(tx store.Tx) (err error) {
-		got, err = tx.TakeWebhook(s.ctx, bot, node, liveAt(now))
+		got, err = tx.TakeWebhook(s.ctx, store.HookRef{BotID: bot}, node, liveAt(now))
 		return err
 	})
 	return got

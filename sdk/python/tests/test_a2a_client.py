@@ -3,14 +3,18 @@ that `b2b run` of the command at B2B_BINARY runs."""
 
 import logging
 import os
+import queue
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 import unittest
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.client import HTTPMessage
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import httpx
@@ -18,17 +22,24 @@ from a2a.client import A2ACardResolver, Client, ClientConfig, ClientFactory
 from a2a.client.errors import A2AClientError
 from a2a.helpers.proto_helpers import get_message_text, new_text_message
 from a2a.types import (
+    AuthenticationInfo,
     CancelTaskRequest,
+    DeleteTaskPushNotificationConfigRequest,
+    GetTaskPushNotificationConfigRequest,
     GetTaskRequest,
+    ListTaskPushNotificationConfigsRequest,
     ListTasksRequest,
     Message,
     Role,
     SendMessageConfiguration,
     SendMessageRequest,
+    StreamResponse,
     SubscribeToTaskRequest,
+    TaskPushNotificationConfig,
     TaskState,
 )
 from a2a.utils.errors import A2AError
+from google.protobuf.json_format import Parse
 
 URL, TOKEN, BINARY = os.environ["B2B_URL"], os.environ["B2B_TOKEN"], os.environ["B2B_BINARY"]
 
@@ -63,6 +74,31 @@ def agent() -> Iterator[tuple[str, str]]:
             runner.send_signal(signal.SIGTERM)
             _, log = runner.communicate(timeout=60)
         assert runner.returncode == 0, log
+
+
+@contextmanager
+def receiver() -> Iterator[tuple[str, queue.Queue[tuple[StreamResponse, HTTPMessage]]]]:
+    """The URL of a receiver of push notifications, and what it gets with its headers."""
+    got: queue.Queue[tuple[StreamResponse, HTTPMessage]] = queue.Queue()
+
+    class Receiver(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            got.put((Parse(body, StreamResponse()), self.headers))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Receiver) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/tasks", got
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def told(text: str, **more: Any) -> SendMessageRequest:
@@ -136,6 +172,41 @@ class A2AClientTest(unittest.IsolatedAsyncioTestCase):
                 with self.assertRaises((A2AError, A2AClientError)):
                     async for _ in client.subscribe(SubscribeToTaskRequest(id=task)):
                         pass
+
+    async def push(self, binding: str) -> None:
+        with agent() as (bot, token), receiver() as (url, got):
+            async with httpx.AsyncClient(headers={"Authorization": f"Bearer {token}"}, timeout=90) as http:
+                card = await A2ACardResolver(http, f"{URL}/a2a/{bot}").get_agent_card()
+                self.assertTrue(card.capabilities.push_notifications)
+                auth = AuthenticationInfo(scheme="Bearer", credentials="cred")
+                push = TaskPushNotificationConfig(url=url, token="tok", authentication=auth)
+                config = ClientConfig(httpx_client=http, supported_protocol_bindings=[binding], push_notification_config=push)
+                client = ClientFactory(config).create(card)
+                task, _, _ = await self.answer(client, told("hello"))
+                posted, headers = got.get(timeout=60)
+                self.assertEqual((posted.task.id, get_message_text(posted.task.status.message)), (task, "you said: hello"))
+                self.assertEqual((headers["Authorization"], headers["X-A2A-Notification-Token"]), ("Bearer cred", "tok"))
+                await self.manage_pushes(client, task, url)
+                await client.cancel_task(CancelTaskRequest(id=task))
+                posted, _ = got.get(timeout=60)
+                self.assertEqual(posted.task.status.state, TaskState.TASK_STATE_CANCELED)
+
+    async def manage_pushes(self, client: Client, task: str, url: str) -> None:
+        made = await client.create_task_push_notification_config(TaskPushNotificationConfig(task_id=task, id="second", url=url))
+        self.assertEqual((made.id, made.task_id, made.url), ("second", task, url))
+        listed = await client.list_task_push_notification_configs(ListTaskPushNotificationConfigsRequest(task_id=task))
+        self.assertEqual([c.id for c in listed.configs], [task, "second"])
+        await client.delete_task_push_notification_config(DeleteTaskPushNotificationConfigRequest(task_id=task, id="second"))
+        with self.assertRaises((A2AError, A2AClientError)):
+            await client.get_task_push_notification_config(GetTaskPushNotificationConfigRequest(task_id=task, id="second"))
+        kept = await client.get_task_push_notification_config(GetTaskPushNotificationConfigRequest(task_id=task, id=task))
+        self.assertEqual((kept.url, kept.token), (url, ""))
+
+    async def test_push_over_json_rpc(self) -> None:
+        await self.push("JSONRPC")
+
+    async def test_push_over_rest(self) -> None:
+        await self.push("HTTP+JSON")
 
     async def test_json_rpc_without_streams(self) -> None:
         await self.work("JSONRPC", streaming=False)
