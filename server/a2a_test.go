@@ -14,6 +14,7 @@ import (
 	"github.com/a2aproject/a2a-go/v2/a2aclient"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/b2b-protocol/b2b/internal/waittest"
 	b2b "github.com/b2b-protocol/b2b/sdk/go"
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
@@ -224,10 +225,13 @@ func TestA2AInput(t *testing.T) {
 	s := newA2AScene(t)
 	c := s.client(s.tokens["client"], a2a.TransportProtocolJSONRPC)
 	task := s.send(c, text("ask me"))
-	thread, err := s.worker.Threads.GetThread(t.Context(), &b2bv1.GetThreadRequest{ThreadId: string(task.ID)})
-	if err != nil || task.Status.State != a2a.TaskStateInputRequired {
-		t.Fatalf("the task is %+v, the thread %v, %v", task.Status, thread, err)
+	if task.Status.State != a2a.TaskStateInputRequired {
+		t.Fatalf("the task is %+v", task.Status)
 	}
+	waittest.Until(t, "the agent blocks the thread, after its question", func() bool {
+		thread, err := s.worker.Threads.GetThread(t.Context(), &b2bv1.GetThreadRequest{ThreadId: string(task.ID)})
+		return err == nil && thread.GetThread().GetStatus() == b2bv1.ThreadStatus_THREAD_STATUS_BLOCKED
+	})
 	answer := text("wait")
 	answer.TaskID = task.ID
 	now := true
