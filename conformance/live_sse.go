@@ -45,8 +45,18 @@ func (t *T) inboxStream(c *Bot, fields J) *Stream {
 	return s
 }
 
-// openStream opens a stream that the server may reject, with a JSON body if that is not empty.
+// openStream opens a stream that the server may reject, with a JSON body if that is not empty, and
+// returns when the server has sent the first comment.
 func (t *T) openStream(name string, c Caller, method, path, body string, opts ...Option) (open *Stream, refused string) {
+	s, refused := t.connectStream(name, c, method, path, body, opts...)
+	if s != nil && !s.await(func() bool { return s.heartbeats > 0 }) {
+		s.fatalf("the stream does not begin with a comment")
+	}
+	return s, refused
+}
+
+// connectStream is openStream for streams that need not begin with a comment.
+func (t *T) connectStream(name string, c Caller, method, path, body string, opts ...Option) (open *Stream, refused string) {
 	s := &Stream{Feed: newFeed(t, "stream of "+name)}
 	ctx, cancel := context.WithCancel(t.ctx)
 	req, err := http.NewRequestWithContext(ctx, method, t.target.url+path, strings.NewReader(body))
@@ -91,9 +101,6 @@ func (t *T) openStream(name string, c Caller, method, path, body string, opts ..
 		}
 		s.end(0, "the server ended the stream")
 	}()
-	if !s.await(func() bool { return s.heartbeats > 0 }) {
-		s.fatalf("the stream does not begin with a comment")
-	}
 	return s, ""
 }
 

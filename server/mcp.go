@@ -5,8 +5,6 @@ import (
 	"net/http"
 	"sync"
 
-	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
-
 	"github.com/b2b-protocol/b2b/internal/call"
 	"github.com/b2b-protocol/b2b/internal/mcp"
 	"github.com/b2b-protocol/b2b/internal/service"
@@ -20,11 +18,11 @@ type mcpBinding struct {
 	waits *service.InboxWaits
 
 	mu      sync.Mutex
-	servers map[call.Scopes]*sdk.Server
+	servers map[call.Scopes]*mcp.Server
 }
 
 func newMCP(d *door, waits *service.InboxWaits) *mcpBinding {
-	b := &mcpBinding{door: d, waits: waits, servers: map[call.Scopes]*sdk.Server{}}
+	b := &mcpBinding{door: d, waits: waits, servers: map[call.Scopes]*mcp.Server{}}
 	b.next = mcp.Handler(b.pick, b)
 	return b
 }
@@ -50,7 +48,7 @@ func (b *mcpBinding) Current(ctx context.Context) bool {
 }
 
 // pick returns the bot that calls, and the server that has its tools.
-func (b *mcpBinding) pick(r *http.Request) (bot string, server *sdk.Server) {
+func (b *mcpBinding) pick(r *http.Request) (bot string, server *mcp.Server) {
 	caller := call.CallerOf(r.Context())
 	b.mu.Lock()
 	defer b.mu.Unlock()

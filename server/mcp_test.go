@@ -312,6 +312,59 @@ func TestMCPWaitEndsWithItsCredential(t *testing.T) {
 	}
 }
 
+// A client of the newest revision is told of changes of resources over HTTP, in each with a stream of
+// its own, and no more after it has ended its subscription. Earlier revisions have none.
+func TestMCPSubscriptions(t *testing.T) {
+	t.Parallel()
+	n := newLiveNode(t, func(*server.Config) {})
+	tokens := n.team(t, "ann", "bob")
+	uris := make(chan string, 100)
+	bob := n.joins(t, tokens["bob"], revisions[0], &sdk.ClientOptions{
+		ResourceUpdatedHandler: func(_ context.Context, r *sdk.ResourceUpdatedNotificationRequest) { uris <- r.Params.URI },
+	})
+	ann := bearer("ann", "bot", "full", tokens["ann"])
+	open := func() string {
+		return n.must(t, ann, "POST", "/api/threads", map[string]any{"topic": "news", "participants": []string{"bob"}})["id"].(string)
+	}
+	say := func(thread string) {
+		n.must(t, ann, "POST", "/api/threads/"+thread+"/messages", map[string]any{"content": "news"})
+	}
+	one, two := open(), open()
+	for _, thread := range []string{one, two} {
+		if err := bob.Subscribe(t.Context(), &sdk.SubscribeParams{URI: "b2b://threads/" + thread}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := map[string]bool{}
+	waittest.Until(t, "bob is told of both", func() bool {
+		say(one)
+		say(two)
+		for len(uris) > 0 {
+			got[<-uris] = true
+		}
+		return len(got) == 2
+	})
+	if err := bob.Unsubscribe(t.Context(), &sdk.UnsubscribeParams{URI: "b2b://threads/" + one}); err != nil {
+		t.Fatal(err)
+	}
+	waittest.Until(t, "bob is told of the other one only", func() bool {
+		clear(got)
+		for range 3 {
+			say(one)
+			say(two)
+			got[<-uris] = true
+		}
+		return !got["b2b://threads/"+one] && got["b2b://threads/"+two]
+	})
+	earlier := n.joins(t, tokens["bob"], revisions[1], nil)
+	if earlier.InitializeResult().Capabilities.Resources.Subscribe {
+		t.Error("an earlier revision announces subscriptions")
+	}
+	if err := earlier.Subscribe(t.Context(), &sdk.SubscribeParams{URI: "b2b://threads/" + one}); err == nil {
+		t.Error("a client of an earlier revision subscribes")
+	}
+}
+
 // What the tools call has the address of the caller, and a token that ends counts at once.
 func TestMCPCallsAreTheCallersOwn(t *testing.T) {
 	t.Parallel()

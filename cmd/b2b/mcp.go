@@ -32,7 +32,7 @@ func mcpCommand() *cobra.Command {
 			client := b2b.New(conn.URL, b2b.WithToken(conn.Token))
 			ctx := cmd.Context()
 			s := mcp.New(mcp.Config{
-				Client: client, Scopes: mcp.ScopesOf(ctx, client), Version: server.Version, Patient: true,
+				Client: client, Scopes: mcp.ScopesOf(ctx, client), Version: server.Version, Patient: true, Notify: true,
 				Log: slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn})),
 			})
 			if err := s.Run(ctx, &sdk.StdioTransport{}); err != nil && ctx.Err() == nil {

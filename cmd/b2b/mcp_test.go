@@ -24,7 +24,7 @@ import (
 // agentOver starts `b2b mcp` for a bot, and returns a client of it and its process, which ends well.
 func agentOver(t *testing.T, url, token, revision string) (*sdk.ClientSession, *exec.Cmd) {
 	t.Helper()
-	session, cmd := startMCP(t, url, token, revision)
+	session, cmd := startMCP(t, url, token, revision, nil)
 	t.Cleanup(func() {
 		if err := session.Close(); err != nil {
 			t.Errorf("b2b mcp ended with %v\n%s", err, cmd.Stderr)
@@ -34,12 +34,12 @@ func agentOver(t *testing.T, url, token, revision string) (*sdk.ClientSession, *
 }
 
 // startMCP starts `b2b mcp` for a bot, and returns a client of it and its process.
-func startMCP(t *testing.T, url, token, revision string) (*sdk.ClientSession, *exec.Cmd) {
+func startMCP(t *testing.T, url, token, revision string, options *sdk.ClientOptions) (*sdk.ClientSession, *exec.Cmd) {
 	t.Helper()
 	cmd := exec.Command(build(t), "mcp")
 	cmd.Env = []string{"B2B_URL=" + url, "B2B_TOKEN=" + token}
 	cmd.Stderr = &logtest.Buffer{}
-	session, err := sdk.NewClient(&sdk.Implementation{Name: "test", Version: "1"}, nil).Connect(
+	session, err := sdk.NewClient(&sdk.Implementation{Name: "test", Version: "1"}, options).Connect(
 		t.Context(), &sdk.CommandTransport{Command: cmd}, &sdk.ClientSessionOptions{ProtocolVersion: revision})
 	if err != nil {
 		t.Fatalf("start b2b mcp: %v\n%s", err, cmd.Stderr)
@@ -130,6 +130,58 @@ func TestMCPOverStdio(t *testing.T) {
 		}
 	case <-time.After(time.Minute):
 		t.Error("bob does not wake after the server was killed")
+	}
+}
+
+// TestMCPSubscriptionsOverStdio: clients of the newest revision and of an earlier one are told of changes of
+// what they have subscribed to, and only of those; also when the server was killed meanwhile.
+func TestMCPSubscriptionsOverStdio(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	n := serve(t, data)
+	port := n.URL[strings.LastIndex(n.URL, ":")+1:]
+	_, bots := n.team("ann", "bob")
+	open := func(topic string) string {
+		return bots["ann"].must("POST", "/api/threads", map[string]any{"topic": topic, "participants": []string{"bob"}})["id"].(string)
+	}
+	say := func(thread string) {
+		bots["ann"].must("POST", "/api/threads/"+thread+"/messages", map[string]any{"content": "news"})
+	}
+	one, two := open("one"), open("two")
+	told := map[string]chan string{}
+	for _, revision := range []string{"2026-07-28", "2025-06-18"} {
+		uris := make(chan string, 100)
+		session, _ := startMCP(t, n.URL, bots["bob"].token, revision, &sdk.ClientOptions{
+			ResourceUpdatedHandler: func(_ context.Context, r *sdk.ResourceUpdatedNotificationRequest) { uris <- r.Params.URI },
+		})
+		t.Cleanup(func() {
+			if err := session.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+		told[revision] = uris
+		for _, uri := range []string{"b2b://threads/" + two, "b2b://threads/" + one} {
+			if err := session.Subscribe(t.Context(), &sdk.SubscribeParams{URI: uri}); err != nil {
+				t.Fatalf("%s: %v", revision, err)
+			}
+		}
+		waittest.Until(t, "the client is not told of a change", func() bool { say(one); return len(uris) > 0 })
+		if err := session.Unsubscribe(t.Context(), &sdk.UnsubscribeParams{URI: "b2b://threads/" + two}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	n.kill()
+	serve(t, data, "B2B_PORT="+port)
+	for revision, uris := range told {
+		for len(uris) > 0 {
+			<-uris
+		}
+		waittest.Until(t, "the client is not told after the server was killed", func() bool { say(two); say(one); return len(uris) > 0 })
+		for len(uris) > 0 {
+			if uri := <-uris; uri != "b2b://threads/"+one {
+				t.Errorf("%s: told of %s", revision, uri)
+			}
+		}
 	}
 }
 

@@ -76,7 +76,7 @@ func TestThreeAgents(t *testing.T) {
 
 // begin starts the session of research.
 func (p *three) begin() {
-	p.research, p.process = startMCP(p.t, p.n.URL, p.bots["research"].token, "2026-07-28")
+	p.research, p.process = startMCP(p.t, p.n.URL, p.bots["research"].token, "2026-07-28", nil)
 	p.t.Cleanup(func() { _ = p.research.Close() }) // it was killed, or ends
 }
 

@@ -20,6 +20,16 @@
 // The tool wait claims deliveries with a short lease. The agent confirms what it got by naming it in a
 // later call. If the client does not want the result any more, the delivery is given back at once, and
 // the attempt does not count; if that is not noticed, the lease ends.
+//
+// # A thousand wait
+//
+// Over HTTP a call of wait holds nothing but its connection and a record while there is nothing for it:
+// the server wakes it when a claim may get something (handler.serveAside).
+//
+// # What has changed
+//
+// A client that subscribes to resources is told that they have changed, by the events of the bot (type
+// watch).
 package mcp
 
 // instructions tell the model what it can do. Clients show them once.

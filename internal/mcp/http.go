@@ -21,6 +21,8 @@ type request struct {
 	aside bool
 	body  []byte   // if it is short
 	waits *waiting // nil: it does not wait, or not yet
+	// listens is the server of a request to listen; nil: it is another one.
+	listens *sdk.Server
 
 	mu   sync.Mutex
 	back []func() // gives back what the client did not get
@@ -71,7 +73,7 @@ func (r *request) end() {
 // handler serves MCP over HTTP.
 type handler struct {
 	next  http.Handler
-	pick  func(*http.Request) (bot string, server *sdk.Server)
+	pick  func(*http.Request) (bot string, server *Server)
 	inbox Inbox // nil: calls wait in claims
 
 	mu      sync.Mutex
@@ -80,12 +82,15 @@ type handler struct {
 
 // Handler serves MCP over HTTP, without sessions. pick returns the id of the bot that calls and its
 // server. The caller was authenticated, and the body was read and bounded before. inbox may be nil.
-func Handler(pick func(*http.Request) (bot string, server *sdk.Server), inbox Inbox) http.Handler {
+func Handler(pick func(*http.Request) (bot string, server *Server), inbox Inbox) http.Handler {
 	return &handler{
 		pick: pick, inbox: inbox, running: map[string]map[*request]bool{},
 		next: sdk.NewStreamableHTTPHandler(func(r *http.Request) *sdk.Server {
+			if q := requestOf(r.Context()); q.listens != nil {
+				return q.listens
+			}
 			_, server := pick(r)
-			return server
+			return server.Server
 		}, &sdk.StreamableHTTPOptions{Stateless: true, PropagateRequestCancellation: true, MaxRequestBodyBytes: -1, DisableLocalhostProtection: true}),
 	}
 }
@@ -94,16 +99,19 @@ func Handler(pick func(*http.Request) (bot string, server *sdk.Server), inbox In
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r, q, done := h.begin(r)
 	defer done()
-	if q.aside {
+	switch {
+	case q.aside:
 		h.serveAside(w, r, q)
-		return
+	case q.listens != nil:
+		h.serveListen(w, r)
+	default:
+		h.next.ServeHTTP(w, r)
 	}
-	h.next.ServeHTTP(w, r)
 }
 
 // begin returns an HTTP request with what the tools know of it, and what is to be done when it ends.
 func (h *handler) begin(r *http.Request) (_ *http.Request, q *request, done func()) {
-	bot, _ := h.pick(r)
+	bot, server := h.pick(r)
 	q = &request{bot: bot}
 	r = r.WithContext(context.WithValue(r.Context(), requestKey{}, q))
 	q.gone, q.drop = context.WithCancel(r.Context())
@@ -117,6 +125,8 @@ func (h *handler) begin(r *http.Request) (_ *http.Request, q *request, done func
 			key = client + string(m.ID)
 			h.run(key, q)
 			q.aside = h.inbox != nil && m.Params.Name == waitName
+		case m.Method == listenMethod && m.ID != nil:
+			q.listens = server.listener()
 		}
 	}
 	return r, q, func() {

@@ -23,6 +23,14 @@ type Config struct {
 	Log     *slog.Logger
 	// Patient makes wait go on when the server cannot be reached for a moment.
 	Patient bool
+	// Notify makes the server notify its client, the only one, of changes of resources.
+	Notify bool
+}
+
+// Server is a server of MCP with the tools of a set of scopes.
+type Server struct {
+	*sdk.Server
+	config Config
 }
 
 // tools makes the calls of the tools of one server of MCP.
@@ -32,17 +40,29 @@ type tools struct {
 }
 
 // New returns a server of MCP with the tools, resources and prompts that the scopes allow.
-func New(c Config) *sdk.Server {
+func New(c Config) *Server {
 	t := &tools{Config: c}
 	options := &sdk.ServerOptions{
 		Instructions: instructions, Capabilities: &sdk.ServerCapabilities{Tools: &sdk.ToolCapabilities{}},
 		SetCacheable: func(_ context.Context, _ sdk.Request, c *sdk.Cacheable) { *c = uncached() },
 	}
-	if c.Scopes.allow(scopeOf(&b2bv1.GetThreadRequest{})) {
+	var w *watch
+	reading := c.Scopes.allow(scopeOf(&b2bv1.GetThreadRequest{}))
+	if reading {
 		options.CompletionHandler = t.complete
 		options.Capabilities.Resources, options.Capabilities.Prompts = &sdk.ResourceCapabilities{}, &sdk.PromptCapabilities{}
+		if c.Notify {
+			w = newWatch(t)
+			options.SubscribeHandler, options.UnsubscribeHandler = w.subscribe, w.unsubscribe
+		}
 	}
-	s := sdk.NewServer(&sdk.Implementation{Name: "b2b", Title: "B2B", Version: c.Version}, options)
+	s := sdk.NewServer(implementation(c), options)
+	if w != nil {
+		w.server = s
+	}
+	if reading && w == nil {
+		s.AddReceivingMiddleware(announcing())
+	}
 	t.addResources(s)
 	t.addPrompts(s)
 	s.AddReceivingMiddleware(recovering(c.Log))
@@ -51,7 +71,11 @@ func New(c Config) *sdk.Server {
 			d.add(s, t)
 		}
 	}
-	return s
+	return &Server{s, c}
+}
+
+func implementation(c Config) *sdk.Implementation {
+	return &sdk.Implementation{Name: "b2b", Title: "B2B", Version: c.Version}
 }
 
 // uncached says that a result is for the bot that asked, and may have changed at once: what is listed

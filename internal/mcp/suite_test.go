@@ -29,8 +29,8 @@ func TestSuite(t *testing.T) {
 		t.Fatal("B2B_MCP_SUITE is not set: make test-agents sets it")
 	}
 	s := New(Config{Client: b2b.New("http://127.0.0.1:1", b2b.WithRetries(0)), Scopes: Scopes{Full}, Version: "1", Log: slog.New(slog.DiscardHandler)})
-	addFixtures(s)
-	served := httptest.NewServer(Handler(func(*http.Request) (string, *sdk.Server) { return "bot", s }, nil))
+	addFixtures(s.Server)
+	served := httptest.NewServer(Handler(func(*http.Request) (string, *Server) { return "bot", s }, nil))
 	defer served.Close()
 	cmd := exec.CommandContext(t.Context(), command[0], append(command[1:], "--url", served.URL+"/mcp")...)
 	out, err := cmd.CombinedOutput()

@@ -14,6 +14,7 @@ import httpx
 import httpx2
 from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
+from mcp.client.subscriptions import ResourceUpdated
 
 URL, TOKEN, BINARY = os.environ["B2B_URL"], os.environ["B2B_TOKEN"], os.environ["B2B_BINARY"]
 
@@ -85,6 +86,23 @@ class McpTest(unittest.IsolatedAsyncioTestCase):
                 await use(one, "send", to=worker, text="once more")
             async with connected(transport, worker_token, mode) as again:
                 self.assertEqual((await use(again, "wait"))["item"]["message"]["text"], "once more")
+
+    async def listen(self, transport: str) -> None:
+        (_, asker_token), (worker, worker_token) = await asyncio.to_thread(team)
+        async with connected(transport, asker_token, "auto") as one, connected(transport, worker_token, "auto") as other:
+            thread = (await use(one, "open_thread", topic="news", participants=[worker]))["thread"]["id"]
+            uri = f"b2b://threads/{thread}"
+            async with other.listen(resource_subscriptions=[uri]) as told:
+                await use(one, "reply", thread=thread, text="news")
+                async for event in told:
+                    self.assertEqual(event, ResourceUpdated(uri=uri))
+                    break
+
+    async def test_changes_over_http(self) -> None:
+        await self.listen("HTTP")
+
+    async def test_changes_over_stdio(self) -> None:
+        await self.listen("stdio")
 
     async def test_http(self) -> None:
         await self.work_together("HTTP", "auto", "2026-07-28")

@@ -8,6 +8,7 @@ import { pathToFileURL } from "node:url";
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
+import { ResourceUpdatedNotificationSchema } from "@modelcontextprotocol/sdk/types.js";
 
 const { B2B_URL: url, B2B_TOKEN: token, B2B_SDK: sdk, B2B_BINARY: binary } = process.env;
 const { B2BClient } = await import(pathToFileURL(join(sdk, "index.js")));
@@ -87,6 +88,21 @@ for (const transport of Object.keys(transports)) {
     assert.equal((await use(again, "wait")).item.message.text, "once more");
   });
 }
+
+test("the TypeScript client of MCP is told of changes of a thread over stdio, and cannot subscribe over HTTP", async (t) => {
+  const [asker, worker] = await team();
+  const [one, other] = [await connected(t, "stdio", asker.token), await connected(t, "stdio", worker.token)];
+  const { thread } = await use(one, "open_thread", { topic: "news", participants: [worker.name] });
+  const uri = `b2b://threads/${thread.id}`;
+  const told = new Promise((resolve) => other.setNotificationHandler(ResourceUpdatedNotificationSchema, ({ params }) => resolve(params)));
+  assert.equal(other.getServerCapabilities().resources.subscribe, true);
+  await other.subscribeResource({ uri });
+  await use(one, "reply", { thread: thread.id, text: "news" });
+  assert.deepEqual(await told, { uri });
+  const third = await connected(t, "HTTP", worker.token);
+  assert.ok(!third.getServerCapabilities().resources.subscribe);
+  await assert.rejects(third.subscribeResource({ uri }));
+});
 
 test("the TypeScript client of MCP gets progress while a call waits", async (t) => {
   const [, worker] = await team();
