@@ -158,7 +158,8 @@ func a2aWaits(t *T) {
 			return
 		}
 		id := a.first()
-		t.say(a.agent, id, "hello to you").OK()
+		// A report: after an answer the task would wait for the client until it is resolved.
+		t.Do("POST", thr(id, "/messages"), a.agent, J{"content": "hello to you", "no_reply": true}).OK()
 		t.patch(a.agent, id, J{"status": "resolved"}).OK()
 	})
 }
@@ -189,7 +190,7 @@ func a2aStreams(t *T) {
 		t.Sleep(300 * time.Millisecond) // the stream has probably begun; if not, the task has all of it
 		t.Do("POST", thr(id, "/messages"), a.agent, J{"content": "on it", "no_reply": true}).OK()
 		t.Do("POST", thr(id, "/artifacts"), a.agent, J{"artifact_key": "plan", "type": "markdown", "content": "# Plan"}).OK()
-		t.say(a.agent, id, "done").OK()
+		t.Do("POST", thr(id, "/messages"), a.agent, J{"content": "done", "no_reply": true}).OK()
 		t.patch(a.agent, id, J{"status": "resolved"}).OK()
 	})
 	if len(events) == 0 || events[0]["task"] == nil {

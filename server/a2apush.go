@@ -3,9 +3,8 @@ package server
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
-	"net/url"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/emptypb"
@@ -93,15 +92,14 @@ func (b *a2aBinding) Types() []string { return a2a.ChangingTypes() }
 // config, while that is valid: by its hash, which only a request within the process can have.
 func (b *a2aBinding) Notification(ctx context.Context, p *store.PushConfig, base string) (webhook.Notification, error) {
 	var none webhook.Notification
-	at, err := url.Parse(base)
-	if err != nil {
-		return none, fmt.Errorf("read the URL of this server: %w", err)
-	}
-	inside := &http.Request{Header: http.Header{}, Host: at.Host, RemoteAddr: "127.0.0.1:0"}
+	_, host, _ := strings.Cut(base, "://") // a client may have sent a Host that is none
+	host, _, _ = strings.Cut(host, "/")
+	inside := &http.Request{Header: http.Header{}, Host: host, RemoteAddr: "127.0.0.1:0"}
 	ctx = call.WithToken(call.ThroughA2A(within(ctx, inside)), p.TokenHash)
 	info := &call.Info{Credentials: call.Credentials{TokenHash: p.TokenHash}, Caller: &call.Caller{}, Via: "a2a", BaseURL: base}
 	var n a2a.Notification
-	if err = b.pipeline.Identify(ctx, info); err != nil {
+	err := b.pipeline.Identify(ctx, info)
+	if err != nil {
 		e, _ := call.AsError(err)
 		err = a2a.Unreadable(err, e.Code)
 	} else {

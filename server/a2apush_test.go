@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/a2aproject/a2a-go/v2/a2a"
+	"github.com/a2aproject/a2a-go/v2/a2aclient"
 
 	"github.com/b2b-protocol/b2b/internal/store/storetest/pgtest"
 	"github.com/b2b-protocol/b2b/internal/waittest"
@@ -214,4 +215,39 @@ func TestA2APushOnTwoNodes(t *testing.T) {
 			return a.status == 200 && strings.Contains(a.body, `"configs":[]`)
 		})
 	}
+}
+
+// hosted sends requests with another Host.
+type hosted struct {
+	host string
+	next http.RoundTripper
+}
+
+func (h hosted) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Host = h.host
+	return h.next.RoundTrip(r)
+}
+
+// A Host that is none does not keep a task from being posted (B2B-A2A-019).
+func TestA2APushForAnOddHost(t *testing.T) {
+	t.Parallel()
+	s := newA2AScene(t)
+	to, next := newTaskReceiver(t), &http.Transport{}
+	t.Cleanup(next.CloseIdleConnections)
+	c, err := a2aclient.NewFromEndpoints(t.Context(), []*a2a.AgentInterface{a2a.NewAgentInterface(s.url+"/a2a/"+s.agentID, a2a.TransportProtocolJSONRPC)},
+		a2aclient.WithJSONRPCTransport(&http.Client{Transport: authorized{s.tokens["client"], hosted{"[", next}}}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := c.SendMessage(t.Context(), &a2a.SendMessageRequest{
+		Message: text("make a plan"), Config: &a2a.SendMessageConfig{ReturnImmediately: true, PushConfig: &a2a.PushConfig{URL: to.URL}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	waittest.Until(t, "the end of the task is posted", func() bool {
+		task := to.last()[res.(*a2a.Task).ID]
+		return task != nil && task.Status.State == a2a.TaskStateCompleted
+	})
 }

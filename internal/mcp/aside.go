@@ -117,7 +117,7 @@ func (w *waiting) claim(q *request) {
 	id := uuid.NewString()
 	d, err := w.tools.claim(q.gone, id, w.thread, 0)
 	switch {
-	case err != nil && q.gone.Err() != nil:
+	case err != nil && (q.gone.Err() != nil || passing(err)):
 		w.tools.takeBack(q.gone, id, w.thread)
 	case d != nil:
 		q.unlessGot(func() { w.tools.giveBack(q.gone, d) })
@@ -160,6 +160,7 @@ type notification struct {
 type decided struct {
 	http.ResponseWriter
 	request *request
+	written bool // the outcome, at least its beginning
 }
 
 // WriteHeader implements http.ResponseWriter.
@@ -174,7 +175,9 @@ func (d *decided) Write(p []byte) (int, error) {
 	if d.waits() {
 		return len(p), nil
 	}
-	return d.ResponseWriter.Write(p)
+	n, err := d.ResponseWriter.Write(p)
+	d.written = d.written || n > 0
+	return n, err
 }
 
 // FlushError serves http.ResponseController.
@@ -182,7 +185,11 @@ func (d *decided) FlushError() error {
 	if d.waits() {
 		return nil
 	}
-	return http.NewResponseController(d.ResponseWriter).Flush()
+	err := http.NewResponseController(d.ResponseWriter).Flush()
+	if err == nil && d.written && d.request.gone.Err() == nil {
+		d.request.got() // a client may close the connection as soon as it has the outcome
+	}
+	return err
 }
 
 func (d *decided) waits() bool { return d.request.waits != nil && !d.request.waits.over }

@@ -59,6 +59,13 @@ func (r *request) unlessGot(f func()) {
 	r.back = append(r.back, f)
 }
 
+// got says that the client has got the response.
+func (r *request) got() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.back = nil
+}
+
 func (r *request) end() {
 	if r.gone.Err() == nil {
 		return

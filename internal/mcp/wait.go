@@ -77,6 +77,12 @@ func wait(ctx context.Context, c *call, in waitIn) error {
 	ctx, stop := q.while(ctx)
 	defer stop()
 	end := time.Now().Add(limit)
+	id, unknown := uuid.NewString(), false // whether the claim with the id has taken something
+	defer func() {
+		if unknown {
+			c.takeBack(ctx, id, in.Thread)
+		}
+	}()
 	for beats := 0; ; beats++ {
 		left := time.Until(end)
 		if left <= 0 {
@@ -87,12 +93,9 @@ func wait(ctx context.Context, c *call, in waitIn) error {
 				return err
 			}
 		}
-		id := uuid.NewString()
 		d, err := c.claim(ctx, id, in.Thread, min(left, heartbeat))
+		unknown = err != nil && (ctx.Err() != nil || passing(err))
 		switch {
-		case ctx.Err() != nil && err != nil:
-			c.takeBack(ctx, id, in.Thread)
-			return ctx.Err()
 		case ctx.Err() != nil:
 			c.giveBack(ctx, d)
 			return ctx.Err()
@@ -105,6 +108,8 @@ func wait(ctx context.Context, c *call, in waitIn) error {
 		case d != nil:
 			q.unlessGot(func() { c.giveBack(ctx, d) })
 			return c.deliver(d)
+		default:
+			id = uuid.NewString()
 		}
 	}
 }

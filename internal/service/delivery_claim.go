@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -49,6 +50,7 @@ func (s *deliveryService) ClaimInbox(ctx context.Context, req *b2bv1.ClaimInboxR
 	if pause := call.From(ctx).Pause; pause != nil {
 		pause()
 	}
+	q.Repeats = "" // nothing was handed out for this request_id
 	woken, leave, err := s.desks.join(caller.OrgID, caller.BotID)
 	if err != nil {
 		return nil, fmt.Errorf("follow the events of the org: %w", err)
@@ -274,13 +276,18 @@ func (s *deliveryService) take(ctx context.Context, tx deliveryTx, q claimReques
 	return items, nil
 }
 
-// unlessGone returns the response of a claim. A caller that is gone does not get it, so nothing is handed
-// out then (B2B-DLV-023).
+// unlessGone returns the response of a claim. If there is none, or the caller is gone and does not get
+// it, nothing is handed out (B2B-DLV-023): but what a claim before this one handed out stays so.
 func (s *deliveryService) unlessGone(ctx context.Context, q *claimRequest, items []item, err error) (*b2bv1.ClaimInboxResponse, error) {
-	if gone := ctx.Err(); gone != nil && len(items) > 0 {
-		return nil, errors.Join(gone, s.giveBack(ctx, q, items))
+	res, err := s.claimed(ctx, q, items, err)
+	if err == nil {
+		err = ctx.Err()
 	}
-	return s.claimed(ctx, q, items, err)
+	own := slices.DeleteFunc(items, func(i item) bool { return !strings.HasPrefix(*i.Lease, q.Lease) })
+	if err != nil && len(own) > 0 {
+		return nil, errors.Join(err, s.giveBack(ctx, q, own))
+	}
+	return res, err
 }
 
 // claimed returns the response of a claim.

@@ -47,7 +47,10 @@ func (r *repeats) begin(ctx context.Context, id string) (replaced <-chan struct{
 	case <-before.ended:
 		return own.replaced, end, nil
 	case <-ctx.Done():
-		end()
+		go func() { // a later one waits for both
+			<-before.ended
+			end()
+		}()
 		return nil, nil, ctx.Err()
 	}
 }

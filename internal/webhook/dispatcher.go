@@ -26,8 +26,9 @@ const (
 
 	maxClaim = 256 // webhooks taken in one transaction
 	parallel = 64  // concurrent attempts to receivers that respond; one org gets at most half
-	// parallelFailing bounds the concurrent attempts to receivers with a failed last attempt. They
-	// have places of their own, so that receivers that hang do not delay the others.
+	// parallelFailing bounds the concurrent attempts to receivers with a failed last attempt, and those
+	// for push configs. They have places of their own, so that receivers that hang do not delay the
+	// others.
 	parallelFailing = 32
 	stopTime        = 5 * time.Second // to save and to release webhooks when the node stops
 )
@@ -62,6 +63,7 @@ type Dispatcher struct {
 	counts        counts
 	places        *fair.Pool    // of attempts to receivers that responded last time
 	failingPlaces *fair.Pool    // of attempts to the others
+	pushPlaces    *fair.Pool    // of attempts for push configs, of which a bot may have a hundred
 	wake          chan struct{} // holds one token when a webhook may have been added
 
 	done      sync.WaitGroup
@@ -94,7 +96,8 @@ func New(c Config) *Dispatcher {
 	return &Dispatcher{
 		Config: c, sender: newSender(c.Policy, c.Version, c.timeout),
 		readers: map[string]*serving{}, failed: map[string]time.Time{}, unserved: map[string]time.Time{},
-		places: fair.New(fair.Sizes{Slots: parallel}), failingPlaces: fair.New(fair.Sizes{Slots: parallelFailing}), wake: make(chan struct{}, 1),
+		places: fair.New(fair.Sizes{Slots: parallel}), failingPlaces: fair.New(fair.Sizes{Slots: parallelFailing}),
+		pushPlaces: fair.New(fair.Sizes{Slots: parallelFailing}), wake: make(chan struct{}, 1),
 	}
 }
 

@@ -67,7 +67,6 @@ type pusher struct {
 	fresh    bool      // events came after the first attempt, so that they had fewer than the others
 	early    bool      // the task was read too early once
 	failures int64     // notifications in a row that were given up
-	failing  bool      // the last attempt failed
 
 	sent    [sha256.Size]byte // of the last body that was delivered
 	saved   int64             // seq in the store
@@ -248,7 +247,7 @@ func (p *pusher) notify(ctx context.Context) error {
 	if p.attempts == 0 {
 		p.first, p.fresh = p.seq, false
 	}
-	place, err := p.d.place(ctx, p.ref.OrgID, p.failing)
+	place, err := p.d.pushPlaces.Enter(ctx, p.ref.OrgID)
 	if err != nil {
 		return err
 	}
@@ -278,11 +277,10 @@ func (p *pusher) notify(ctx context.Context) error {
 	if err := p.attemptCtx.Err(); err != nil { // cut off, so the result is not known
 		return err
 	}
-	p.failing = res.reason != ""
 	if p.d.Attempted != nil {
 		p.d.Attempted(res.outcome(), p.d.Clock.Now().Sub(begun))
 	}
-	if p.failing {
+	if res.reason != "" {
 		return p.failed(ctx, res, n.Last)
 	}
 	p.sent, p.failures = sum, 0
@@ -299,7 +297,11 @@ func (p *pusher) delivered(ctx context.Context, last bool) error {
 // got events after its first attempt then begins anew, so that every event has all its attempts.
 func (p *pusher) failed(ctx context.Context, res result, last bool) error {
 	now := p.d.Clock.Now()
-	if p.attempts++; !res.blocked && p.attempts <= int64(len(delays)) {
+	if res.reason == keyLost { // until the key is back
+		p.nextAt = now.Add(delays[len(delays)-1])
+		return nil
+	}
+	if p.attempts++; p.attempts <= int64(len(delays)) {
 		p.nextAt = now.Add(delays[p.attempts-1])
 		return p.save(ctx, false)
 	}

@@ -255,7 +255,8 @@ func TestPushEnds(t *testing.T) {
 	p.want("a", "c", "e", "f")
 }
 
-// An address that may not be used gets nothing, and one that is not readable neither.
+// An address that may not be used gets nothing, and one that is not readable neither: its config waits for
+// the key.
 func TestPushIsRefused(t *testing.T) {
 	t.Parallel()
 	p := newPushing(t)
@@ -263,8 +264,12 @@ func TestPushIsRefused(t *testing.T) {
 	p.push("one", func(t *seal.PushTarget) { t.URL = "ftp://127.0.0.1/" })
 	p.add("two", seal.New(seal.NewKey()).Seal(seal.Push("two"), "{}"))
 	p.happens("bob", "a")
-	for _, id := range []string{"one", "two"} {
-		p.await(id+" is given up", time.Second, func() bool { return p.config(id).Failures == 1 })
+	for failures := range int64(2) {
+		p.await("one is given up", time.Second, func() bool { return p.config("one").Failures == failures+1 })
+		if got := p.config("two"); got == nil || got.Failures != 0 {
+			t.Errorf("the config whose key is missing: %+v", got)
+		}
+		p.happens("bob", "b")
 	}
 	p.want()
 }

@@ -190,14 +190,18 @@ class AsyncInbox(AsyncIterator[AsyncInboxItem]):
         claim: dict[str, Any] = {"max": min(MOST, free), "lease_seconds": self._keeper.lease_seconds, "wait_seconds": WAIT, **self._options.claim}
         claiming = asyncio.create_task(self._claim_until(claim))
         stopped = asyncio.create_task(self._stopped.wait())
+        waited = False
         try:
             await asyncio.wait((claiming, stopped), return_when=asyncio.FIRST_COMPLETED)
+            waited = True
         finally:
             for task in (claiming, stopped):
                 task.cancel()
             await asyncio.gather(claiming, stopped, return_exceptions=True)
             if claiming.cancelled():
                 await self._take_back(claim)
+            elif not waited and claiming.exception() is None:  # it is cancelled itself
+                await asyncio.gather(*(item._finish(AT_ONCE) for item in claiming.result()))
         items = [] if claiming.cancelled() else claiming.result()
         if not self._stopped.is_set():
             return items
