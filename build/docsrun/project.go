@@ -138,8 +138,10 @@ type program struct {
 	env  []string
 }
 
+// Examples of frameworks need these installed: `make test-agents` compiles and runs them.
 const tsconfig = `{"compilerOptions": {"strict": true, "target": "es2022", "lib": ["es2023", "dom", "dom.iterable"], "module": "nodenext",
-"moduleDetection": "force", "types": ["node"], "noUncheckedIndexedAccess": true, "skipLibCheck": true}, "include": ["**/*.ts"]}`
+"moduleDetection": "force", "types": ["node"], "noUncheckedIndexedAccess": true, "skipLibCheck": true}, "include": ["**/*.ts"],
+"exclude": ["node_modules", "examples/frameworks"]}`
 
 // build writes the programs of the units, compiles those in TypeScript and Go, and returns how to
 // start each. The address replaces the one that pages name.
