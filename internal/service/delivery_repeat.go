@@ -31,7 +31,7 @@ func (r *repeats) begin(ctx context.Context, id string) (replaced <-chan struct{
 	}
 	r.claims[id] = own
 	r.mu.Unlock()
-	end = func() {
+	leave := func() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		if r.claims[id] == own {
@@ -40,16 +40,16 @@ func (r *repeats) begin(ctx context.Context, id string) (replaced <-chan struct{
 		close(own.ended)
 	}
 	if before == nil {
-		return own.replaced, end, nil
+		return own.replaced, leave, nil
 	}
 	close(before.replaced) // once: the claim in the map has not been replaced
 	select {
 	case <-before.ended:
-		return own.replaced, end, nil
+		return own.replaced, leave, nil
 	case <-ctx.Done():
 		go func() { // a later one waits for both
 			<-before.ended
-			end()
+			leave()
 		}()
 		return nil, nil, ctx.Err()
 	}
