@@ -283,11 +283,19 @@ func (s *deliveryService) unlessGone(ctx context.Context, q *claimRequest, items
 	if err == nil {
 		err = ctx.Err()
 	}
-	own := slices.DeleteFunc(items, func(i item) bool { return !strings.HasPrefix(*i.Lease, q.Lease) })
-	if err != nil && len(own) > 0 {
-		return nil, errors.Join(err, s.giveBack(ctx, q, own))
+	if err == nil {
+		return res, nil
 	}
-	return res, err
+	var own []item
+	for i := range items {
+		if strings.HasPrefix(*items[i].Lease, q.Lease) {
+			own = append(own, items[i])
+		}
+	}
+	if len(own) > 0 {
+		err = errors.Join(err, s.giveBack(ctx, q, own))
+	}
+	return nil, err
 }
 
 // claimed returns the response of a claim.
