@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Builds the release of the version in the file VERSION in dist/release: a static binary for
 # each platform, its SBOM (CycloneDX: the modules in the binary, with their licences), the manual
-# pages, the packages of the SDKs (npm tarball, Python wheel and sdist), and SHA256SUMS. Builds are reproducible: the
-# same commit, tag and versions of Go and of the pinned tools give the same bytes.
+# pages, the packages of the SDKs (npm tarball, Python wheel and sdist), and SHA256SUMS. Builds are
+# reproducible: the same commit, tag and versions of Go and of the pinned tools give the same bytes.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . build/say.sh

@@ -24,7 +24,7 @@ func mcpChecks() []Check {
 		{[]string{"B2B-MCP-008", "B2B-DLV-012"}, "an agent that waits gets what another worker of it gave back, when it is ready", mcpGivenBack},
 		{[]string{"B2B-MCP-011"}, "threads, artifacts and agents are resources, and there are prompts", mcpResources},
 		{[]string{"B2B-MCP-008", "B2B-MCP-009"}, "a call of wait that was dropped consumes nothing", mcpDropped},
-		{[]string{"B2B-MCP-012"}, "a client is told of changes of threads, artifacts and agents", mcpListens},
+		{[]string{"B2B-MCP-012"}, "a client is notified of changes of threads, artifacts and agents", mcpListens},
 		{[]string{"B2B-MCP-012"}, "a client subscribes to what its bot may read, while its credential is valid", mcpListensWithin},
 	}
 }

@@ -90,7 +90,7 @@ func mcpListens(t *T) {
 		s.updated("b2b://agents/cyd")
 	}
 	rename("cyd")
-	rename("cyd3") // what was noticed together with the change before is told by then
+	rename("cyd3") // by then the notifications of the change before have come
 	before := len(s.all())
 	t.say(ann, one, "without bob")
 	rename("cyd")

@@ -312,7 +312,7 @@ func TestMCPWaitEndsWithItsCredential(t *testing.T) {
 	}
 }
 
-// A client of the newest revision is told of changes of resources over HTTP, in each with a stream of
+// A client of the newest revision is notified of changes of resources over HTTP, in each with a stream of
 // its own, and no more after it has ended its subscription. Earlier revisions have none.
 func TestMCPSubscriptions(t *testing.T) {
 	t.Parallel()
@@ -336,7 +336,7 @@ func TestMCPSubscriptions(t *testing.T) {
 		}
 	}
 	got := map[string]bool{}
-	waittest.Until(t, "bob is told of both", func() bool {
+	waittest.Until(t, "bob is notified of both", func() bool {
 		say(one)
 		say(two)
 		for len(uris) > 0 {
@@ -347,7 +347,7 @@ func TestMCPSubscriptions(t *testing.T) {
 	if err := bob.Unsubscribe(t.Context(), &sdk.UnsubscribeParams{URI: "b2b://threads/" + one}); err != nil {
 		t.Fatal(err)
 	}
-	waittest.Until(t, "bob is told of the other one only", func() bool {
+	waittest.Until(t, "bob is notified of the other one only", func() bool {
 		clear(got)
 		for range 3 {
 			say(one)

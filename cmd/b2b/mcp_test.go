@@ -133,7 +133,7 @@ func TestMCPOverStdio(t *testing.T) {
 	}
 }
 
-// TestMCPSubscriptionsOverStdio: clients of the newest revision and of an earlier one are told of changes of
+// TestMCPSubscriptionsOverStdio: clients of the newest revision and of an earlier one are notified of changes of
 // what they have subscribed to, and only of those; also when the server was killed meanwhile.
 func TestMCPSubscriptionsOverStdio(t *testing.T) {
 	t.Parallel()
@@ -165,7 +165,7 @@ func TestMCPSubscriptionsOverStdio(t *testing.T) {
 				t.Fatalf("%s: %v", revision, err)
 			}
 		}
-		waittest.Until(t, "the client is not told of a change", func() bool { say(one); return len(uris) > 0 })
+		waittest.Until(t, "the client is not notified of a change", func() bool { say(one); return len(uris) > 0 })
 		if err := session.Unsubscribe(t.Context(), &sdk.UnsubscribeParams{URI: "b2b://threads/" + two}); err != nil {
 			t.Fatal(err)
 		}
@@ -176,10 +176,10 @@ func TestMCPSubscriptionsOverStdio(t *testing.T) {
 		for len(uris) > 0 {
 			<-uris
 		}
-		waittest.Until(t, "the client is not told after the server was killed", func() bool { say(two); say(one); return len(uris) > 0 })
+		waittest.Until(t, "the client is not notified after the server was killed", func() bool { say(two); say(one); return len(uris) > 0 })
 		for len(uris) > 0 {
 			if uri := <-uris; uri != "b2b://threads/"+one {
-				t.Errorf("%s: told of %s", revision, uri)
+				t.Errorf("%s: notified of %s", revision, uri)
 			}
 		}
 	}

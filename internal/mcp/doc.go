@@ -28,7 +28,7 @@
 //
 // # What has changed
 //
-// A client that subscribes to resources is told that they have changed, by the events of the bot (type
+// A client that subscribes to resources is notified that they have changed, by the events of the bot (type
 // watch).
 package mcp
 

@@ -39,7 +39,7 @@ type watch struct {
 
 	mu      sync.Mutex
 	targets map[string]*subscribed // by address
-	changed map[string]bool        // addresses to tell of
+	changed map[string]bool        // addresses to notify of
 	signal  chan struct{}          // something was added to changed
 	stop    context.CancelFunc     // nil: the events are not followed
 }
@@ -136,7 +136,7 @@ func (w *watch) start(ctx context.Context, session *sdk.ServerSession) error {
 		return err
 	}
 	w.stop = cancel
-	go w.tell(ctx)
+	go w.notify(ctx)
 	go func() {
 		defer cancel()
 		w.ended(ctx, session, w.follow(ctx, stream, position))
@@ -249,8 +249,8 @@ func (w *watch) note(changes []target) {
 	}
 }
 
-// tell notifies the client of what has changed. What changes meanwhile is told next.
-func (w *watch) tell(ctx context.Context) {
+// notify notifies the client of what has changed, and then of what has changed meanwhile.
+func (w *watch) notify(ctx context.Context) {
 	for {
 		select {
 		case <-w.signal:
@@ -262,7 +262,7 @@ func (w *watch) tell(ctx context.Context) {
 		}
 		for uri := range w.take() {
 			if err := w.server.ResourceUpdated(ctx, &sdk.ResourceUpdatedNotificationParams{URI: uri}); err != nil {
-				w.tools.Log.DebugContext(ctx, "a client was not told of a change", "error", err)
+				w.tools.Log.DebugContext(ctx, "a client was not notified of a change", "error", err)
 			}
 		}
 	}
@@ -303,7 +303,7 @@ func (t *tools) target(ctx context.Context, address string) (target, error) {
 			return at, nil
 		}
 	}
-	return target{}, invalid("you are not in this thread: join it to be told of changes")
+	return target{}, invalid("you are not in this thread: join it to be notified of changes")
 }
 
 // targetsOf returns the resources that an event changes.

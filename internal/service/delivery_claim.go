@@ -278,7 +278,9 @@ func (s *deliveryService) take(ctx context.Context, tx deliveryTx, q claimReques
 
 // unlessGone returns the response of a claim. If there is none, or the caller is gone and does not get
 // it, nothing is handed out (B2B-DLV-023): but what a claim before this one handed out stays so.
-func (s *deliveryService) unlessGone(ctx context.Context, q *claimRequest, items []item, err error) (*b2bv1.ClaimInboxResponse, error) {
+func (s *deliveryService) unlessGone(
+	ctx context.Context, q *claimRequest, items []item, err error,
+) (*b2bv1.ClaimInboxResponse, error) {
 	res, err := s.claimed(ctx, q, items, err)
 	if err == nil {
 		err = ctx.Err()

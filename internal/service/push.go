@@ -2,7 +2,6 @@ package service
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -11,7 +10,6 @@ import (
 	"github.com/b2b-protocol/b2b/internal/limits"
 	"github.com/b2b-protocol/b2b/internal/seal"
 	"github.com/b2b-protocol/b2b/internal/store"
-	"github.com/b2b-protocol/b2b/internal/webhookurl"
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
 
@@ -64,15 +62,7 @@ func (s *Pushes) CheckURL(ctx context.Context, address string) error {
 	if err := limits.CheckBytes("url", address, limits.MaxWebhookURL); err != nil {
 		return call.Invalid("%s", err)
 	}
-	err := s.Webhooks.Check(ctx, address)
-	var refusal webhookurl.Refusal
-	switch {
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case errors.As(err, &refusal):
-		return call.Invalid("url %s", refusal)
-	}
-	return err
+	return s.checkAddress(ctx, "url", address)
 }
 
 // Set adds a place, or replaces the one with its id. What the replaced one had not posted yet is posted

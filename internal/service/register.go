@@ -46,7 +46,7 @@ func (s *authService) RegisterBot(ctx context.Context, req *b2bv1.RegisterBotReq
 		if req.GetWebhookUrl() == "" {
 			hook = nil
 		} else if refusal == nil {
-			hook = s.checkWebhook(ctx, req.GetWebhookUrl())
+			hook = s.checkAddress(ctx, "webhook_url", req.GetWebhookUrl())
 		}
 		out, err := change(ctx, s.core, req.GetOrgId(), req, func(tx authTx) (*b2bv1.RegisterBotResponse, error) {
 			return s.register(ctx, tx, req, *bot, hook)
@@ -108,14 +108,16 @@ func ticketUnknown(text string) *call.Error {
 	return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_INVALID_TICKET, "%s", text).WithHint("Ask an admin of the org for a new one.")
 }
 
-func (s *authService) checkWebhook(ctx context.Context, url string) error {
-	err := s.Webhooks.Check(ctx, url)
+// checkAddress returns an error for an address that nothing may be posted to (B2B-HOOK-030). field is its
+// name in the request.
+func (c *core) checkAddress(ctx context.Context, field, address string) error {
+	err := c.Webhooks.Check(ctx, address)
 	var refusal webhookurl.Refusal
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case errors.As(err, &refusal):
-		return call.Invalid("webhook_url %s", refusal)
+		return call.Invalid("%s %s", field, refusal)
 	}
 	return err
 }
